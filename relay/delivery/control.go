@@ -1,0 +1,163 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hark/activitypub"
+	"hark/storage"
+)
+
+// Bounds of the control messages.
+const (
+	controlBatch    = 128
+	controlParallel = 16
+	controlIdle     = time.Second
+	softwareTimeout = 8 * time.Second
+)
+
+// controlLoop delivers Accepts, Rejects, Follows and Undos. They are durable
+// with the change that caused them, and always signed host-bound.
+func (e *Engine) controlLoop(ctx context.Context) {
+	tick := time.NewTicker(controlIdle)
+	defer tick.Stop()
+	for {
+		if err := e.controls(ctx); err != nil && ctx.Err() == nil {
+			e.o.Log.ErrorContext(ctx, "control messages", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.ctrl:
+		case <-tick.C:
+		}
+	}
+}
+
+// controls sends what is due, subscribers beside each other, the messages to
+// one subscriber in their order.
+func (e *Engine) controls(ctx context.Context) error {
+	list, err := e.o.Store.ListControls(ctx, e.o.Now(), controlBatch)
+	if err != nil {
+		return fmt.Errorf("list control messages: %w", err)
+	}
+	byActor := map[string][]storage.Control{}
+	var order []string
+	for _, c := range list {
+		if _, ok := byActor[c.Actor]; !ok {
+			order = append(order, c.Actor)
+		}
+		byActor[c.Actor] = append(byActor[c.Actor], c)
+	}
+	var g errgroup.Group
+	g.SetLimit(controlParallel)
+	for _, actor := range order {
+		g.Go(func() error {
+			for _, c := range byActor[actor] {
+				sent, err := e.control(ctx, c)
+				if err != nil {
+					return err
+				}
+				if !sent {
+					return nil // the next one waits for this one
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// control sends one message; true means that it is out of the way.
+func (e *Engine) control(ctx context.Context, c storage.Control) (bool, error) {
+	if c.Kind == storage.ControlAccept && c.Attempts == 0 {
+		if err := e.learnSoftware(ctx, c.Actor); err != nil {
+			return false, err
+		}
+	}
+	resp, err := e.post(ctx, c.Inbox, c.Body)
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	reason := ""
+	v := verdictRetry
+	if err != nil {
+		reason = err.Error()
+	} else {
+		v = judge(resp.Status)
+		reason = fmt.Sprintf("%d %s", resp.Status, resp.Body)
+	}
+	switch v {
+	case verdictTaken:
+		if err := e.controlTaken(ctx, c); err != nil {
+			return false, err
+		}
+		e.o.Log.InfoContext(ctx, "control message delivered", "kind", string(c.Kind), "actor", c.Actor)
+		return true, e.o.Store.DeleteControl(ctx, c.ID)
+	case verdictGone:
+		e.o.Log.InfoContext(ctx, "control message refused", "kind", string(c.Kind), "actor", c.Actor, "error", reason)
+		return true, e.o.Store.DeleteControl(ctx, c.ID)
+	}
+	now := e.o.Now()
+	if now.Sub(c.Created) > e.o.GiveUpAfter {
+		e.o.Log.WarnContext(ctx, "control message given up", "kind", string(c.Kind), "actor", c.Actor, "error", reason)
+		return true, e.o.Store.DeleteControl(ctx, c.ID)
+	}
+	next := now.Add(backoff(c.Attempts+1, e.o.RetryMin, e.o.RetryMax, resp))
+	e.o.Log.InfoContext(ctx, "control message failed", "kind", string(c.Kind), "actor", c.Actor, "retry_at", next, "error", reason)
+	return false, e.o.Store.RetryControl(ctx, c.ID, c.Attempts+1, next)
+}
+
+// controlTaken opens the fan-out to a subscriber whose Accept was taken, and
+// not before: nobody points the relay at a third party.
+func (e *Engine) controlTaken(ctx context.Context, c storage.Control) error {
+	if c.Kind != storage.ControlAccept {
+		return nil
+	}
+	changed, err := e.o.Store.SetSubscriberState(ctx, c.Actor, []storage.SubscriberState{storage.StateAccepting}, storage.StateActive)
+	if err != nil {
+		return fmt.Errorf("activate %q: %w", c.Actor, err)
+	}
+	if changed {
+		e.o.Observer.Changed()
+		signal(e.reload)
+	}
+	return nil
+}
+
+// learnSoftware asks a newcomer's NodeInfo what it runs. It has no worker yet,
+// so its record can be written; who does not answer stays unknown.
+func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
+	sub, err := e.o.Store.GetSubscriber(ctx, actor)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("subscriber %q: %w", actor, err)
+	}
+	if sub.Software != "" || sub.State != storage.StateAccepting {
+		return nil
+	}
+	iri, err := activitypub.ParseIRI(actor)
+	if err != nil {
+		return nil //nolint:nilerr // an actor without a base is only not asked
+	}
+	ask, cancel := context.WithTimeout(ctx, softwareTimeout)
+	defer cancel()
+	software, version, err := e.o.Poster.NodeInfo(ask, iri.Origin())
+	if err != nil {
+		e.o.Log.DebugContext(ctx, "nodeinfo", "host", sub.Host, "error", err.Error())
+		return nil
+	}
+	sub.Software = software
+	e.o.Log.InfoContext(ctx, "subscriber's software", "host", sub.Host, "software", software, "version", version)
+	if err := e.o.Store.PutSubscription(ctx, sub, nil); err != nil {
+		return fmt.Errorf("subscriber %q: %w", actor, err)
+	}
+	e.o.Observer.Changed()
+	return nil
+}

@@ -1,0 +1,316 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"hark/activitypub"
+	"hark/activitypub/remote"
+	"hark/storage"
+)
+
+// Store is what the fan-out reads and writes.
+type Store interface {
+	Reader
+	ListSubscribers(ctx context.Context, f storage.SubscriberFilter) ([]storage.Subscriber, error)
+	GetSubscriber(ctx context.Context, actor string) (*storage.Subscriber, error)
+	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
+	SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error)
+	SaveProgress(ctx context.Context, p []storage.Progress) error
+	ListControls(ctx context.Context, due time.Time, limit int) ([]storage.Control, error)
+	RetryControl(ctx context.Context, id int64, attempts int, next time.Time) error
+	DeleteControl(ctx context.Context, id int64) error
+}
+
+// Poster sends signed requests.
+type Poster interface {
+	Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (remote.Response, error)
+	NodeInfo(ctx context.Context, base string) (software, version string, err error)
+}
+
+// Signer signs a request host-bound.
+type Signer interface {
+	Sign(r *http.Request, body []byte, now time.Time) error
+}
+
+// Observer is told of every attempt; its methods return at once.
+type Observer interface {
+	Delivered(host string, form Form, took time.Duration)
+	Failed(host string, status int)
+	Skipped(host, reason string)
+	Changed() // a subscriber's state changed
+}
+
+// Options are all that an Engine needs.
+type Options struct {
+	Store       Store
+	Poster      Poster
+	Signer      Signer
+	Relay       activitypub.RelayActor
+	Observer    Observer
+	Timeout     time.Duration // of one request
+	Window      int           // requests in flight to one subscriber
+	Limit       int           // requests in flight in all
+	RetryMin    time.Duration
+	RetryMax    time.Duration
+	GiveUpAfter time.Duration
+	Log         *slog.Logger
+	Now         func() time.Time
+}
+
+// Engine is the fan-out. New it, Run it; the other methods may be called from
+// any goroutine while it runs.
+type Engine struct {
+	o      Options
+	feed   *feed
+	slots  chan struct{} // one for each request in flight
+	reload chan struct{}
+	ctrl   chan struct{}
+
+	announces *lru.Cache[int64, []byte] // by sequence
+
+	mu      sync.Mutex // guards workers
+	workers map[string]*worker
+	wg      sync.WaitGroup // every worker
+
+	dirtyMu sync.Mutex // guards dirty
+	dirty   map[string]storage.Progress
+	flushC  chan struct{}
+}
+
+// New returns an Engine that has not started.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	_, head, err := o.Store.Bounds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("journal bounds: %w", err)
+	}
+	announces, err := lru.New[int64, []byte](recentEntries)
+	if err != nil {
+		return nil, fmt.Errorf("announce cache: %w", err)
+	}
+	return &Engine{
+		o: o, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit),
+		reload: make(chan struct{}, 1), ctrl: make(chan struct{}, 1),
+		announces: announces, workers: map[string]*worker{},
+		dirty: map[string]storage.Progress{}, flushC: make(chan struct{}, 1),
+	}, nil
+}
+
+// Appended tells that the journal grew.
+func (e *Engine) Appended() { e.feed.poke() }
+
+// Reload tells that subscribers or control messages changed in the store.
+func (e *Engine) Reload() {
+	signal(e.reload)
+	signal(e.ctrl)
+}
+
+// Erase drops the bytes of entries from memory, so that what was deleted is
+// not sent to those who lag behind.
+func (e *Engine) Erase(gone func(*storage.Entry) bool) {
+	e.feed.forget(gone)
+	e.announces.Purge()
+}
+
+// Heard tells that a verified request came from a host: whoever speaks is
+// alive, so its back-off ends and a suspended subscriber resumes.
+func (e *Engine) Heard(host string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		if w.host == host {
+			signal(w.heard)
+		}
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run fans out until the context ends, then waits for what is in flight and
+// writes every cursor down.
+func (e *Engine) Run(ctx context.Context) error {
+	var own sync.WaitGroup
+	flushCtx, stopFlush := context.WithCancel(context.WithoutCancel(ctx))
+	flushed := make(chan struct{})
+	go func() { // owned: Run waits for flushed
+		defer close(flushed)
+		e.flushLoop(flushCtx)
+	}()
+	own.Go(func() { e.controlLoop(ctx) })
+	own.Go(func() { e.followLoop(ctx) })
+	err := e.reloadLoop(ctx)
+	own.Wait()
+	e.wg.Wait()
+	stopFlush()
+	<-flushed
+	e.flush(context.WithoutCancel(ctx))
+	return err
+}
+
+// followLoop keeps the feed at the journal's end.
+func (e *Engine) followLoop(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := e.feed.pull(ctx); err != nil && ctx.Err() == nil {
+			e.o.Log.ErrorContext(ctx, "fan-out", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.feed.wake:
+		case <-tick.C: // another process may have appended
+		}
+	}
+}
+
+// reloadLoop keeps one worker for every subscriber that is fanned out to.
+func (e *Engine) reloadLoop(ctx context.Context) error {
+	for {
+		if err := e.sync(ctx); err != nil && ctx.Err() == nil {
+			e.o.Log.ErrorContext(ctx, "read subscribers", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.reload:
+		}
+	}
+}
+
+// live are the states in which a subscriber has a worker.
+var live = []storage.SubscriberState{storage.StateActive, storage.StateSuspended}
+
+func (e *Engine) sync(ctx context.Context) error {
+	subs, err := e.o.Store.ListSubscribers(ctx, storage.SubscriberFilter{States: live})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	seen := make(map[string]bool, len(subs))
+	for i := range subs {
+		s := subs[i]
+		seen[s.Actor] = true
+		if w, ok := e.workers[s.Actor]; ok {
+			w.update(s)
+			continue
+		}
+		w := newWorker(e, s)
+		e.workers[s.Actor] = w
+		wctx, cancel := context.WithCancel(ctx)
+		w.cancel = cancel
+		e.wg.Go(func() {
+			defer cancel()
+			w.run(wctx)
+		})
+	}
+	for actor, w := range e.workers {
+		if !seen[actor] {
+			w.cancel()
+			delete(e.workers, actor)
+		}
+	}
+	return nil
+}
+
+// progress queues a subscriber's cursor and health to be written.
+func (e *Engine) progress(p storage.Progress) {
+	e.dirtyMu.Lock()
+	e.dirty[p.Actor] = p
+	e.dirtyMu.Unlock()
+	signal(e.flushC)
+}
+
+// flushLoop writes cursors as fast as the store takes them; what changed while
+// one write was under way goes into the next.
+func (e *Engine) flushLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.flushC:
+			e.flush(ctx)
+		}
+	}
+}
+
+func (e *Engine) flush(ctx context.Context) {
+	e.dirtyMu.Lock()
+	batch := make([]storage.Progress, 0, len(e.dirty))
+	for _, p := range e.dirty {
+		batch = append(batch, p)
+	}
+	clear(e.dirty)
+	e.dirtyMu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	if err := e.o.Store.SaveProgress(ctx, batch); err != nil && !errors.Is(err, context.Canceled) {
+		e.o.Log.ErrorContext(ctx, "write cursors", "error", err.Error())
+		e.dirtyMu.Lock()
+		for _, p := range batch {
+			if _, newer := e.dirty[p.Actor]; !newer {
+				e.dirty[p.Actor] = p
+			}
+		}
+		e.dirtyMu.Unlock()
+	}
+}
+
+// Lags returns how many entries each live subscriber is behind, by actor.
+func (e *Engine) Lags() map[string]int64 {
+	head, _ := e.feed.at()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make(map[string]int64, len(e.workers))
+	for actor, w := range e.workers {
+		out[actor] = max(0, head-w.cursorNow())
+	}
+	return out
+}
+
+// announce returns the Announce of an entry's object. Its id depends on the
+// object alone, so that a repeated delivery is recognised as such.
+func (e *Engine) announce(entry *storage.Entry) ([]byte, error) {
+	if body, ok := e.announces.Get(entry.Seq); ok {
+		return body, nil
+	}
+	sum := sha256.Sum256([]byte(entry.ObjectID))
+	id := e.o.Relay.BaseURL + "/announces/" + hex.EncodeToString(sum[:16])
+	body, err := e.o.Relay.Announce(id, entry.ObjectID, entry.Received)
+	if err != nil {
+		return nil, fmt.Errorf("announce %q: %w", entry.ObjectID, err)
+	}
+	e.announces.Add(entry.Seq, body)
+	return body, nil
+}
+
+// post sends one signed request within the limit of requests in flight.
+func (e *Engine) post(ctx context.Context, inbox string, body []byte) (remote.Response, error) {
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return remote.Response{}, ctx.Err()
+	}
+	defer func() { <-e.slots }()
+	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
+	defer cancel()
+	return e.o.Poster.Post(ctx, inbox, body, func(r *http.Request) error {
+		return e.o.Signer.Sign(r, body, e.o.Now())
+	})
+}

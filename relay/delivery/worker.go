@@ -1,0 +1,361 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"hark/activitypub/remote"
+	"hark/storage"
+)
+
+// worker delivers to one subscriber. All but sub and cursor belong to its one
+// goroutine; the requests in flight report back over results.
+type worker struct {
+	e      *Engine
+	actor  string // both never change
+	host   string
+	cancel context.CancelFunc
+	heard  chan struct{}
+	poke   chan struct{} // the subscriber's record changed
+
+	mu     sync.Mutex // guards sub and cursor
+	sub    storage.Subscriber
+	cursor int64
+
+	next     int64 // sequence of the last entry looked at
+	inflight map[int64]*storage.Entry
+	retry    []storage.Entry // failed, in order; they go first
+	finished map[int64]bool  // done ahead of the cursor
+	results  chan result
+	window   int
+}
+
+type result struct {
+	entry storage.Entry
+	form  Form
+	resp  remote.Response
+	err   error
+}
+
+func newWorker(e *Engine, s storage.Subscriber) *worker {
+	return &worker{
+		e: e, actor: s.Actor, host: s.Host, heard: make(chan struct{}, 1), poke: make(chan struct{}, 1),
+		sub: s, cursor: s.Cursor, next: s.Cursor,
+		inflight: map[int64]*storage.Entry{}, finished: map[int64]bool{},
+		results: make(chan result, e.o.Window), window: e.o.Window,
+	}
+}
+
+// update takes a newer record; cursor and health stay the worker's own.
+func (w *worker) update(s storage.Subscriber) {
+	w.mu.Lock()
+	health := w.sub.Health
+	w.sub = s
+	w.sub.Health = health
+	w.mu.Unlock()
+	signal(w.poke)
+}
+
+func (w *worker) snapshot() storage.Subscriber {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sub
+}
+
+func (w *worker) cursorNow() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cursor
+}
+
+// health changes the health under the lock and queues it to be written.
+func (w *worker) health(change func(*storage.Health)) {
+	w.mu.Lock()
+	change(&w.sub.Health)
+	p := storage.Progress{Actor: w.actor, Cursor: w.cursor, Health: w.sub.Health}
+	w.mu.Unlock()
+	w.e.progress(p)
+}
+
+func (w *worker) run(ctx context.Context) {
+	for {
+		var wait <-chan time.Time
+		var timer *time.Timer
+		sub := w.snapshot()
+		head, changed := w.e.feed.at()
+		now := w.e.o.Now()
+		switch {
+		case ctx.Err() != nil || sub.State == storage.StateSuspended:
+			// Only wait: for what is in flight, or to be heard of.
+		case now.Before(sub.Health.RetryAt):
+			timer = time.NewTimer(sub.Health.RetryAt.Sub(now))
+			wait = timer.C
+		default:
+			if err := w.launch(ctx, &sub, head); err != nil && ctx.Err() == nil {
+				w.e.o.Log.ErrorContext(ctx, "fan-out", "subscriber", sub.Actor, "error", err.Error())
+				timer = time.NewTimer(time.Second)
+				wait = timer.C
+			}
+		}
+		if ctx.Err() != nil && len(w.inflight) == 0 {
+			if timer != nil {
+				timer.Stop()
+			}
+			return
+		}
+		done := ctx.Done()
+		if ctx.Err() != nil {
+			done = nil // only the results are waited for now
+		}
+		select {
+		case <-done:
+		case r := <-w.results:
+			w.finish(ctx, r)
+		case <-changed:
+		case <-wait:
+		case <-w.heard:
+			w.revive(ctx)
+		case <-w.poke:
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// launch starts requests until the window is full or nothing is left.
+func (w *worker) launch(ctx context.Context, sub *storage.Subscriber, head int64) error {
+	for len(w.retry) > 0 && len(w.inflight) < w.window {
+		if w.conflicts(&w.retry[0]) {
+			return nil
+		}
+		entry := w.retry[0]
+		w.retry = w.retry[1:]
+		w.start(ctx, sub, entry)
+	}
+	for len(w.retry) == 0 && len(w.inflight) < w.window && w.next < head {
+		entries, err := w.e.feed.after(ctx, w.next)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		w.gap(ctx, entries[0].Seq)
+		for i := range entries {
+			if len(w.inflight) >= w.window || w.conflicts(&entries[i]) {
+				return nil
+			}
+			w.next = entries[i].Seq
+			w.start(ctx, sub, entries[i])
+		}
+	}
+	return nil
+}
+
+// gap counts the entries that the journal no longer holds.
+func (w *worker) gap(ctx context.Context, first int64) {
+	missing := first - w.next - 1
+	if missing <= 0 {
+		return
+	}
+	tail, _, err := w.e.o.Store.Bounds(ctx)
+	if err != nil || first > tail {
+		return // a hole in the sequence, not a trimmed part
+	}
+	w.e.o.Log.WarnContext(ctx, "gap", "subscriber", w.actor, "missing", missing)
+	w.next = first - 1
+	w.health(func(h *storage.Health) { h.Gaps += missing })
+}
+
+// conflicts tells whether an entry must wait for one in flight: what concerns
+// the same object goes one after the other, and what concerns a whole actor
+// waits for everything of that actor.
+func (w *worker) conflicts(e *storage.Entry) bool {
+	for _, f := range w.inflight {
+		if e.ObjectID != "" && f.ObjectID == e.ObjectID {
+			return true
+		}
+		if f.Actor == e.Actor && (e.ObjectID == e.Actor || f.ObjectID == f.Actor) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *worker) start(ctx context.Context, sub *storage.Subscriber, entry storage.Entry) {
+	form, reason := FormFor(&entry, sub, w.e.o.Now())
+	switch form {
+	case FormSkip:
+		w.e.o.Observer.Skipped(sub.Host, reason)
+		fallthrough
+	case FormPass:
+		w.done(entry.Seq)
+		return
+	}
+	body := entry.Body
+	if form == FormAnnounce {
+		var err error
+		if body, err = w.e.announce(&entry); err != nil {
+			w.skip(ctx, &entry, err.Error())
+			return
+		}
+	}
+	w.inflight[entry.Seq] = &entry
+	inbox := sub.Inbox
+	w.e.wg.Go(func() {
+		// What has started is finished even while the node stops: its
+		// own timeout bounds it, and the cursor then tells the truth.
+		resp, err := w.e.post(context.WithoutCancel(ctx), inbox, body)
+		w.results <- result{entry: entry, form: form, resp: resp, err: err}
+	})
+}
+
+// done moves the cursor over everything that is finished without a hole.
+func (w *worker) done(seq int64) {
+	w.finished[seq] = true
+	low := w.next
+	for s := range w.inflight {
+		low = min(low, s-1)
+	}
+	for i := range w.retry {
+		low = min(low, w.retry[i].Seq-1)
+	}
+	w.mu.Lock()
+	moved := low > w.cursor
+	if moved {
+		w.cursor = low
+	}
+	p := storage.Progress{Actor: w.actor, Cursor: w.cursor, Health: w.sub.Health}
+	w.mu.Unlock()
+	if !moved {
+		return
+	}
+	for s := range w.finished {
+		if s <= low {
+			delete(w.finished, s)
+		}
+	}
+	w.e.progress(p)
+}
+
+func (w *worker) skip(ctx context.Context, entry *storage.Entry, reason string) {
+	w.e.o.Log.InfoContext(ctx, "delivery skipped", "subscriber", w.actor, "activity", entry.ActivityID, "reason", reason)
+	w.e.o.Observer.Skipped(w.host, "refused")
+	w.health(func(h *storage.Health) { h.Skipped++; h.LastSkip = reason })
+	w.done(entry.Seq)
+}
+
+func (w *worker) finish(ctx context.Context, r result) {
+	delete(w.inflight, r.entry.Seq)
+	now := w.e.o.Now()
+	if r.err != nil {
+		if ctx.Err() != nil && errors.Is(r.err, context.Canceled) {
+			w.again(r.entry)
+			return
+		}
+		w.e.o.Observer.Failed(w.host, 0)
+		w.failed(ctx, r, r.err.Error())
+		return
+	}
+	switch judge(r.resp.Status) {
+	case verdictTaken:
+		w.e.o.Observer.Delivered(w.host, r.form, r.resp.Took)
+		w.window = min(w.e.o.Window, w.window+1)
+		w.health(func(h *storage.Health) {
+			h.LastSuccess, h.Delivered = now, h.Delivered+1
+			h.Failures, h.FailingSince, h.RetryAt = 0, time.Time{}, time.Time{}
+		})
+		w.done(r.entry.Seq)
+	case verdictSkip:
+		w.e.o.Observer.Failed(w.host, r.resp.Status)
+		w.skip(ctx, &r.entry, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
+	case verdictGone:
+		w.e.o.Observer.Failed(w.host, r.resp.Status)
+		w.again(r.entry)
+		w.setState(ctx, live, storage.StateLeft, "answered 410 Gone")
+	default:
+		w.e.o.Observer.Failed(w.host, r.resp.Status)
+		w.failed(ctx, r, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
+	}
+}
+
+// again puts an entry back, in order.
+func (w *worker) again(entry storage.Entry) {
+	i := 0
+	for i < len(w.retry) && w.retry[i].Seq < entry.Seq {
+		i++
+	}
+	w.retry = append(w.retry, storage.Entry{})
+	copy(w.retry[i+1:], w.retry[i:])
+	w.retry[i] = entry
+}
+
+// failed backs the subscriber off as a whole; a long series suspends it.
+func (w *worker) failed(ctx context.Context, r result, reason string) {
+	w.again(r.entry)
+	w.window = 1
+	now := w.e.o.Now()
+	var health storage.Health
+	w.health(func(h *storage.Health) {
+		if h.FailingSince.IsZero() {
+			h.FailingSince = now
+		}
+		// The requests of one window fail together: they are one failure.
+		if !now.Before(h.RetryAt) {
+			h.Failures++
+			h.RetryAt = now.Add(backoff(h.Failures, w.e.o.RetryMin, w.e.o.RetryMax, r.resp))
+		}
+		h.LastError, h.LastErrorAt = reason, now
+		health = *h
+	})
+	w.e.o.Log.InfoContext(ctx, "delivery failed", "subscriber", w.actor, "activity", r.entry.ActivityID,
+		"failures", health.Failures, "retry_at", health.RetryAt, "error", reason)
+	if now.Sub(health.FailingSince) >= w.e.o.GiveUpAfter {
+		w.setState(ctx, []storage.SubscriberState{storage.StateActive}, storage.StateSuspended, "failing since "+health.FailingSince.Format(time.RFC3339))
+	}
+}
+
+// revive ends the back-off of a subscriber that was heard of.
+func (w *worker) revive(ctx context.Context) {
+	sub := w.snapshot()
+	if sub.State == storage.StateSuspended {
+		w.setState(ctx, []storage.SubscriberState{storage.StateSuspended}, storage.StateActive, "heard of again")
+	}
+	if sub.Health.FailingSince.IsZero() {
+		return
+	}
+	now := w.e.o.Now()
+	w.health(func(h *storage.Health) {
+		h.LastActivity = now
+		// A host that talks while its inbox fails must not be hammered: the
+		// wait is cut short, not cancelled.
+		if soon := now.Add(w.e.o.RetryMin); h.RetryAt.After(soon) && now.Sub(h.LastErrorAt) > w.e.o.RetryMin {
+			h.RetryAt = soon
+		}
+		if sub.State == storage.StateSuspended {
+			h.FailingSince, h.Failures = now, 0
+		}
+	})
+}
+
+func (w *worker) setState(ctx context.Context, from []storage.SubscriberState, to storage.SubscriberState, why string) {
+	ctx = context.WithoutCancel(ctx)
+	changed, err := w.e.o.Store.SetSubscriberState(ctx, w.actor, from, to)
+	if err != nil {
+		w.e.o.Log.ErrorContext(ctx, "set state", "subscriber", w.actor, "error", err.Error())
+		return
+	}
+	if !changed {
+		return
+	}
+	w.mu.Lock()
+	w.sub.State = to
+	w.mu.Unlock()
+	w.e.o.Log.WarnContext(ctx, "subscriber "+string(to), "subscriber", w.actor, "why", why)
+	w.e.o.Observer.Changed()
+	w.e.Reload()
+}

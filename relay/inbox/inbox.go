@@ -1,0 +1,446 @@
+// Package inbox is the way of an activity into the node: read, verify,
+// authorise, decide, journal. It answers 202 only after the activity is
+// durable, and whatever it refuses it refuses with a named reason.
+package inbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"hark/activitypub"
+	"hark/activitypub/sig"
+	"hark/relay/subscription"
+	"hark/storage"
+)
+
+// Journal is where accepted activities become durable.
+type Journal interface {
+	Append(ctx context.Context, e *storage.Entry) (bool, error)
+	Seen(ctx context.Context, key string) (bool, error)
+	AppendUnresolved(ctx context.Context, u *storage.Unresolved) (bool, error)
+	CountUnresolved(ctx context.Context, via string) (int64, error)
+	Bounds(ctx context.Context) (tail, head int64, err error)
+}
+
+// Subscribers keeps subscriptions.
+type Subscribers interface {
+	GetSubscriber(ctx context.Context, actor string) (*storage.Subscriber, error)
+	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
+}
+
+// Directory knows who may speak.
+type Directory interface {
+	Blocked(host string) bool       // host or a parent domain is blocked
+	Member(host string) bool        // host may publish here
+	IsSubscriber(actor string) bool // actor is a subscription's own actor
+	Crowded(host string) bool       // too many subscriptions from that domain already
+}
+
+// Observer is told what happened; its methods return at once.
+type Observer interface {
+	Appended()         // the journal grew
+	Unresolved()       // an object is to be fetched
+	Subscribed()       // a subscription or a control message changed
+	Heard(host string) // a verified request came from that host
+}
+
+// maxUnresolved bounds the Announces of one host that wait for their object.
+const maxUnresolved = 2_000
+
+// Options are all that an Inbox needs.
+type Options struct {
+	Identity      subscription.Identity
+	Host          string // as requests name it in Host and sign it
+	Journal       Journal
+	Subscribers   Subscribers
+	Keys          *Keys
+	Directory     Directory
+	Observer      Observer
+	Approval      bool
+	RelayUnlisted bool
+	HostRate      float64 // requests a second and sending host
+	GlobalRate    float64 // in all
+	Log           *slog.Logger
+	Now           func() time.Time
+}
+
+// Inbox receives deliveries. It is safe for concurrent use.
+type Inbox struct {
+	o     Options
+	admit *admission
+}
+
+// New returns an Inbox.
+func New(o Options) *Inbox {
+	return &Inbox{o: o, admit: newAdmission(o.HostRate, o.GlobalRate, o.Now)}
+}
+
+// Receive judges one delivery whose body was already read within the size
+// limit. It blocks until the activity is durable or refused.
+func (in *Inbox) Receive(ctx context.Context, r *http.Request, peer string, body []byte) Outcome {
+	started := in.o.Now()
+	d := delivery{in: in, r: r, body: body, peer: peer}
+	out := d.receive(ctx)
+	attrs := []any{
+		"reason", string(out.Reason), "status", out.Reason.Status(), "type", d.typ(), "actor", d.actor(),
+		"via", d.via, "bytes", len(body), "took", in.o.Now().Sub(started),
+	}
+	if d.err != nil {
+		attrs = append(attrs, "error", d.err.Error())
+	}
+	level := slog.LevelDebug
+	switch {
+	case out.Reason == ReasonInternal:
+		level = slog.LevelError
+	case out.Reason.Status() >= 400:
+		level = slog.LevelInfo
+	}
+	in.o.Log.Log(ctx, level, "inbox", attrs...)
+	return out
+}
+
+// delivery is one request on its way.
+type delivery struct {
+	in   *Inbox
+	r    *http.Request
+	body []byte
+	peer string
+
+	env      *activitypub.Envelope
+	verified sig.Verified
+	via      string // host of the verified signer
+	proof    storage.Proof
+	until    time.Time
+	err      error // for the log
+}
+
+func (d *delivery) typ() string {
+	if d.env == nil {
+		return ""
+	}
+	return d.env.Type
+}
+
+func (d *delivery) actor() string {
+	if d.env == nil {
+		return ""
+	}
+	return d.env.Actor
+}
+
+func (d *delivery) fail(r Reason, err error) Outcome {
+	d.err = err
+	return outcome(r)
+}
+
+// receive is the whole way; cheap refusals come before dear ones.
+func (d *delivery) receive(ctx context.Context) Outcome {
+	in := d.in
+	claimed := hostOfKey(d.r)
+	if out, ok := in.admit.take(claimed, d.peer); !ok {
+		return out
+	}
+	if claimed != "" && in.o.Directory.Blocked(claimed) {
+		return outcome(ReasonBlocked)
+	}
+	env, err := activitypub.ParseEnvelope(d.body)
+	if err != nil {
+		out := d.fail(reasonOf(err), err)
+		if out.Reason == ReasonInternal {
+			out = outcome(ReasonJSON)
+		}
+		return out
+	}
+	d.env = env
+	actor, err := activitypub.ParseIRI(env.Actor)
+	if err != nil {
+		return d.fail(ReasonField, fmt.Errorf("actor: %w", err))
+	}
+	if in.o.Directory.Blocked(actor.Host()) {
+		return outcome(ReasonBlocked)
+	}
+	// Deletes of actors that were never here arrive in floods from every
+	// server; their keys are gone, so looking would be a fetch for each.
+	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.o.Keys.Known(ctx, keyID(d.r)) && !env.HasLDSignature {
+		return outcome(ReasonGoneActor)
+	}
+	if out, ok := d.verify(ctx); !ok {
+		return out
+	}
+	in.o.Observer.Heard(d.via)
+	if seen, err := in.o.Journal.Seen(ctx, d.activityID()); err != nil {
+		return d.fail(ReasonInternal, err)
+	} else if seen {
+		return outcome(ReasonDuplicate)
+	}
+	return d.act(ctx, actor)
+}
+
+// verify checks the request's signature and on whose word the activity rests.
+func (d *delivery) verify(ctx context.Context) (Outcome, bool) {
+	in := d.in
+	v, err := sig.VerifyRequest(ctx, d.r, d.body, in.o.Keys.Key, sig.Options{Now: in.o.Now(), Host: in.o.Host})
+	if err != nil {
+		return d.fail(reasonOf(err), err), false
+	}
+	d.verified = v
+	signer, err := activitypub.ParseIRI(v.Owner)
+	if err != nil {
+		return d.fail(ReasonKeyOwner, err), false
+	}
+	d.via = signer.Host()
+	if in.o.Directory.Blocked(d.via) {
+		return outcome(ReasonBlocked), false
+	}
+	a := Authority{Signer: v.Owner}
+	if d.env.HasLDSignature {
+		ld, err := sig.VerifyLD(ctx, d.body, in.o.Keys.Key, in.o.Now())
+		switch {
+		case err == nil && ld.Owner == d.env.Actor:
+			a.Proof, a.Prover = storage.ProofLD, ld.Owner
+			d.proof, d.until = storage.ProofLD, ld.Until
+		case err != nil:
+			// The request's own signature may do; the body is then not
+			// forwarded but announced.
+			d.err = fmt.Errorf("linked data signature: %w", err)
+		}
+	}
+	if r := Authorise(d.env, a); r != ReasonRelayed {
+		return outcome(r), false
+	}
+	return Outcome{}, true
+}
+
+// activityID is the id under which duplicates are found. Few activities have
+// none; their bytes name them.
+func (d *delivery) activityID() string {
+	if d.env.ID != "" {
+		return d.env.ID
+	}
+	sum := sha256.Sum256(d.body)
+	return "urn:sha256:" + hex.EncodeToString(sum[:])
+}
+
+// ObjectKey is the key under which an object is relayed once, however many
+// wrappers announce it.
+func ObjectKey(objectID string) string { return "object " + objectID }
+
+func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
+	in, env := d.in, d.env
+	existing, err := in.o.Subscribers.GetSubscriber(ctx, env.Actor)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return d.fail(ReasonInternal, err)
+	}
+	if err != nil {
+		existing = nil
+	}
+	f := Facts{
+		Proof:         d.proof,
+		Member:        in.o.Directory.Member(actor.Host()),
+		Wrapper:       in.o.Directory.IsSubscriber(env.Actor),
+		Unfollows:     env.Type == "Undo" && subscription.Unfollows(env, existing),
+		RelayUnlisted: in.o.RelayUnlisted,
+		Relay:         in.o.Identity.Relay.ID(),
+	}
+	if env.Type == "Announce" && !f.Wrapper {
+		// A category of NodeBB or a service publishes for its instance too.
+		if doc, err := in.o.Keys.Actor(ctx, env.Actor); err == nil {
+			f.Wrapper = doc.Type != "Person"
+		}
+	}
+	objectHost := actor.Host()
+	if iri, err := activitypub.ParseIRI(env.ObjectID); err == nil {
+		objectHost = iri.Host()
+		f.ObjectBlocked = in.o.Directory.Blocked(objectHost)
+	}
+	if env.Type == "Delete" || env.Type == "Update" {
+		if f.Known, err = in.o.Journal.Seen(ctx, ObjectKey(env.ObjectID)); err != nil {
+			return d.fail(ReasonInternal, err)
+		}
+	}
+	action, reason := Decide(env, f)
+	switch action {
+	case ActFollow:
+		return d.follow(ctx, actor, existing)
+	case ActUnfollow:
+		return d.unfollow(ctx, existing)
+	case ActAnswer:
+		return d.answer(ctx, existing)
+	case ActResolve:
+		return d.resolve(ctx, reason)
+	case ActRelay:
+		return d.append(ctx, objectHost, reason, true, true)
+	case ActForward:
+		return d.append(ctx, objectHost, reason, true, false)
+	case ActKeep:
+		return d.append(ctx, objectHost, reason, false, true)
+	}
+	return outcome(reason)
+}
+
+func (d *delivery) evidence() storage.Evidence {
+	v := d.verified
+	return storage.Evidence{
+		Scheme: v.Scheme, KeyID: v.KeyID, Signature: v.Signature,
+		Components: v.Components, Digest: v.Digest, Date: v.Date,
+	}
+}
+
+func (d *delivery) append(ctx context.Context, origin string, reason Reason, relay, listen bool) Outcome {
+	env := d.env
+	e := storage.Entry{
+		ActivityID: d.activityID(), Type: env.Type, Actor: env.Actor, ObjectID: env.ObjectID,
+		Via: d.via, Origin: origin, Proof: d.proof, ProofUntil: d.until,
+		Relay: relay, Listen: listen, Body: d.body, Evidence: d.evidence(),
+	}
+	if env.Type == "Create" {
+		e.ObjectKey = ObjectKey(env.ObjectID)
+	}
+	added, err := d.in.o.Journal.Append(ctx, &e)
+	if err != nil {
+		return d.internal(err)
+	}
+	if !added {
+		return outcome(ReasonDuplicate)
+	}
+	d.in.o.Observer.Appended()
+	return outcome(reason)
+}
+
+func (d *delivery) internal(err error) Outcome {
+	if errors.Is(err, storage.ErrClosed) || errors.Is(err, context.Canceled) {
+		out := d.fail(ReasonStopping, err)
+		out.RetryAfter = time.Minute
+		return out
+	}
+	return d.fail(ReasonInternal, err)
+}
+
+func (d *delivery) resolve(ctx context.Context, reason Reason) Outcome {
+	if seen, err := d.in.o.Journal.Seen(ctx, ObjectKey(d.env.ObjectID)); err != nil {
+		return d.internal(err)
+	} else if seen {
+		return outcome(ReasonDuplicate)
+	}
+	n, err := d.in.o.Journal.CountUnresolved(ctx, d.via)
+	if err != nil {
+		return d.internal(err)
+	}
+	if n >= maxUnresolved {
+		out := outcome(ReasonRateHost)
+		out.RetryAfter = time.Minute
+		return out
+	}
+	u := storage.Unresolved{
+		Received: d.in.o.Now(), ActivityID: d.activityID(), Actor: d.env.Actor, ObjectID: d.env.ObjectID,
+		Via: d.via, NextAt: d.in.o.Now(), Body: d.body, Evidence: d.evidence(),
+	}
+	added, err := d.in.o.Journal.AppendUnresolved(ctx, &u)
+	if err != nil {
+		return d.internal(err)
+	}
+	if !added {
+		return outcome(ReasonDuplicate)
+	}
+	d.in.o.Observer.Unresolved()
+	return outcome(reason)
+}
+
+func (d *delivery) follow(ctx context.Context, actor activitypub.IRI, existing *storage.Subscriber) Outcome {
+	in := d.in
+	if existing == nil && in.o.Directory.Crowded(actor.Host()) {
+		return Outcome{Reason: ReasonFollow, Detail: "Too many instances of this domain subscribe already; ask the operator of the relay."}
+	}
+	doc, err := in.o.Keys.Actor(ctx, d.env.Actor)
+	if err != nil {
+		return d.fail(ReasonKey, err)
+	}
+	_, head, err := in.o.Journal.Bounds(ctx)
+	if err != nil {
+		return d.internal(err)
+	}
+	sub, controls, refusal, err := in.o.Identity.Follow(subscription.Request{
+		Envelope: d.env, Body: d.body, Actor: doc, Existing: existing,
+		Approval: in.o.Approval, Head: head, Now: in.o.Now(),
+	})
+	if err != nil {
+		return d.internal(err)
+	}
+	if refusal != subscription.RefuseNone {
+		return refusalOutcome(refusal)
+	}
+	if err := in.o.Subscribers.PutSubscription(ctx, sub, controls); err != nil {
+		return d.internal(err)
+	}
+	in.o.Log.InfoContext(ctx, "follow", "actor", sub.Actor, "host", sub.Host, "flavour", string(sub.Flavour), "state", string(sub.State))
+	in.o.Observer.Subscribed()
+	switch sub.State {
+	case storage.StatePending:
+		return outcome(ReasonPending)
+	case storage.StateRejected:
+		return outcome(ReasonRefused)
+	}
+	return outcome(ReasonSubscribed)
+}
+
+func (d *delivery) unfollow(ctx context.Context, existing *storage.Subscriber) Outcome {
+	in := d.in
+	sub, controls, refusal, err := in.o.Identity.Undo(d.env, existing, in.o.Now())
+	if err != nil {
+		return d.internal(err)
+	}
+	if refusal != subscription.RefuseNone {
+		return refusalOutcome(refusal)
+	}
+	if err := in.o.Subscribers.PutSubscription(ctx, sub, controls); err != nil {
+		return d.internal(err)
+	}
+	in.o.Log.InfoContext(ctx, "unfollow", "actor", sub.Actor, "host", sub.Host)
+	in.o.Observer.Subscribed()
+	return outcome(ReasonUnsubscribed)
+}
+
+func (d *delivery) answer(ctx context.Context, existing *storage.Subscriber) Outcome {
+	sub, refusal := d.in.o.Identity.Answer(d.env, existing, d.in.o.Now())
+	if refusal != subscription.RefuseNone {
+		return refusalOutcome(refusal)
+	}
+	if err := d.in.o.Subscribers.PutSubscription(ctx, sub, nil); err != nil {
+		return d.internal(err)
+	}
+	d.in.o.Observer.Subscribed()
+	return outcome(ReasonAnswered)
+}
+
+// keyID reads the keyId that a request claims, for admission only: nothing is
+// believed of it before the signature was verified.
+func keyID(r *http.Request) string {
+	h := r.Header.Get("Signature")
+	if h == "" {
+		h = r.Header.Get("Authorization")
+	}
+	_, rest, ok := strings.Cut(h, `keyId="`)
+	if !ok {
+		return ""
+	}
+	id, _, ok := strings.Cut(rest, `"`)
+	if !ok || len(id) > 2048 {
+		return ""
+	}
+	return id
+}
+
+func hostOfKey(r *http.Request) string {
+	iri, err := activitypub.ParseIRI(keyID(r))
+	if err != nil {
+		return ""
+	}
+	return iri.Host()
+}

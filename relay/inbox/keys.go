@@ -1,0 +1,235 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
+
+	"hark/activitypub"
+	"hark/activitypub/remote"
+	"hark/activitypub/sig"
+	"hark/storage"
+)
+
+// Limits of the key cache. A stranger chooses the key ids that arrive, so both
+// what is remembered and what is fetched is bounded per host.
+const (
+	keyCacheSize   = 20_000
+	keyMaxAge      = 24 * time.Hour
+	actorMaxAge    = 7 * 24 * time.Hour
+	keyNegativeAge = 5 * time.Minute
+	fetchRate      = 3  // fetches a second and host
+	fetchBurst     = 40 // at once
+	fetchTimeout   = 12 * time.Second
+	limiterHosts   = 4_096
+)
+
+// ErrFetchLimit is returned when a host's share of fetches is used up.
+var ErrFetchLimit = errors.New("too many fetches from this host")
+
+// ActorStore keeps actor documents.
+type ActorStore interface {
+	GetActor(ctx context.Context, id string) (*storage.Actor, error)
+	PutActor(ctx context.Context, a *storage.Actor) error
+}
+
+// Fetcher fetches actors and keys from their origins.
+type Fetcher interface {
+	Actor(ctx context.Context, id string) (*activitypub.Actor, []byte, error)
+	ActorOfKey(ctx context.Context, keyID string) (*activitypub.Actor, sig.Key, []byte, error)
+}
+
+// Keys finds keys and actors: in memory, in the store, at their origin. It is
+// safe for concurrent use.
+type Keys struct {
+	store  ActorStore
+	remote Fetcher
+	now    func() time.Time
+	keys   *lru.Cache[string, cachedKey]
+	flight singleflight.Group
+
+	mu       sync.Mutex // guards limiters
+	limiters *lru.Cache[string, *rate.Limiter]
+}
+
+type cachedKey struct {
+	key sig.Key
+	err error
+	at  time.Time
+}
+
+// NewKeys returns an empty cache over the store and the network.
+func NewKeys(store ActorStore, remote Fetcher, now func() time.Time) (*Keys, error) {
+	keys, err := lru.New[string, cachedKey](keyCacheSize)
+	if err != nil {
+		return nil, fmt.Errorf("key cache: %w", err)
+	}
+	limiters, err := lru.New[string, *rate.Limiter](limiterHosts)
+	if err != nil {
+		return nil, fmt.Errorf("fetch limiters: %w", err)
+	}
+	return &Keys{store: store, remote: remote, now: now, keys: keys, limiters: limiters}, nil
+}
+
+// Key returns the key of that id with its owner. With fresh it is fetched again
+// whatever is cached, but not if it was fetched in the last minute. It fails
+// with sig.ErrKeyUnavailable, sig.ErrOwner or sig.ErrWeakKey.
+func (k *Keys) Key(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
+	now := k.now()
+	if c, ok := k.keys.Get(keyID); ok {
+		age := now.Sub(c.at)
+		switch {
+		case c.err != nil && age < keyNegativeAge:
+			return sig.Key{}, c.err
+		case c.err == nil && fresh && age < time.Minute:
+			return c.key, nil
+		case c.err == nil && !fresh && age < keyMaxAge:
+			return c.key, nil
+		}
+	}
+	v, err, _ := k.flight.Do("key "+keyID, func() (any, error) {
+		if !fresh {
+			if key, at, ok := k.stored(ctx, keyID); ok {
+				k.keys.Add(keyID, cachedKey{key: key, at: at})
+				return key, nil
+			}
+		}
+		return k.fetchKey(ctx, keyID)
+	})
+	if err != nil {
+		return sig.Key{}, err
+	}
+	return v.(sig.Key), nil
+}
+
+// Known tells whether the key is at hand without a fetch.
+func (k *Keys) Known(ctx context.Context, keyID string) bool {
+	if c, ok := k.keys.Get(keyID); ok {
+		return c.err == nil
+	}
+	_, _, ok := k.stored(ctx, keyID)
+	return ok
+}
+
+// stored looks the key up in the actor document that the store has. Most keys
+// are fragments of their actor.
+func (k *Keys) stored(ctx context.Context, keyID string) (sig.Key, time.Time, bool) {
+	iri, err := activitypub.ParseIRI(keyID)
+	if err != nil {
+		return sig.Key{}, time.Time{}, false
+	}
+	rec, err := k.store.GetActor(ctx, string(iri.WithoutFragment()))
+	if err != nil || rec.Gone || k.now().Sub(rec.Fetched) > actorMaxAge {
+		return sig.Key{}, time.Time{}, false
+	}
+	actor, err := activitypub.ParseActor(rec.Document)
+	if err != nil {
+		return sig.Key{}, time.Time{}, false
+	}
+	pub, ok := actor.KeyByID(keyID)
+	if !ok || pub.Owner != actor.ID {
+		return sig.Key{}, time.Time{}, false
+	}
+	public, err := sig.ParsePublicPEM([]byte(pub.PEM))
+	if err != nil {
+		return sig.Key{}, time.Time{}, false
+	}
+	return sig.Key{ID: keyID, Owner: actor.ID, Public: public}, k.now(), true
+}
+
+func (k *Keys) fetchKey(ctx context.Context, keyID string) (sig.Key, error) {
+	if !k.allow(keyID) {
+		return sig.Key{}, fmt.Errorf("key %q: %w: %w", keyID, sig.ErrKeyUnavailable, ErrFetchLimit)
+	}
+	// Whoever waits beside us must not lose the key because we hang up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	defer cancel()
+	actor, key, doc, err := k.remote.ActorOfKey(ctx, keyID)
+	if err != nil {
+		if !errors.Is(err, sig.ErrOwner) && !errors.Is(err, sig.ErrWeakKey) {
+			err = fmt.Errorf("%w: %w", sig.ErrKeyUnavailable, err)
+		}
+		k.keys.Add(keyID, cachedKey{err: err, at: k.now()})
+		return sig.Key{}, err
+	}
+	if err := k.keep(ctx, actor, doc); err != nil {
+		return sig.Key{}, err
+	}
+	k.keys.Add(keyID, cachedKey{key: key, at: k.now()})
+	return key, nil
+}
+
+// Actor returns the actor document of that id, from the store if it is not
+// older than a week, else from its origin. It fails with the errors of
+// remote.Client.Actor, or ErrFetchLimit.
+func (k *Keys) Actor(ctx context.Context, id string) (*activitypub.Actor, error) {
+	rec, err := k.store.GetActor(ctx, id)
+	if err == nil && k.now().Sub(rec.Fetched) <= actorMaxAge {
+		if rec.Gone {
+			return nil, fmt.Errorf("actor %q: %w", id, remote.ErrGone)
+		}
+		if actor, err := activitypub.ParseActor(rec.Document); err == nil {
+			return actor, nil
+		}
+	}
+	return k.Refresh(ctx, id)
+}
+
+// Refresh fetches the actor document from its origin whatever is cached.
+func (k *Keys) Refresh(ctx context.Context, id string) (*activitypub.Actor, error) {
+	v, err, _ := k.flight.Do("actor "+id, func() (any, error) {
+		if !k.allow(id) {
+			return nil, fmt.Errorf("actor %q: %w", id, ErrFetchLimit)
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+		defer cancel()
+		actor, doc, err := k.remote.Actor(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return actor, k.keep(ctx, actor, doc)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*activitypub.Actor), nil
+}
+
+func (k *Keys) keep(ctx context.Context, actor *activitypub.Actor, doc []byte) error {
+	rec := ActorRecord(actor, doc, k.now())
+	if err := k.store.PutActor(ctx, &rec); err != nil {
+		return fmt.Errorf("keep actor %q: %w", actor.ID, err)
+	}
+	return nil
+}
+
+// ActorRecord makes the record of an actor document.
+func ActorRecord(actor *activitypub.Actor, doc []byte, now time.Time) storage.Actor {
+	rec := storage.Actor{ID: actor.ID, Handle: actor.Handle(), Name: actor.Name, Document: doc, Fetched: now}
+	if iri, err := activitypub.ParseIRI(actor.ID); err == nil {
+		rec.Host = iri.Host()
+	}
+	return rec
+}
+
+// allow takes one fetch from the share of the id's host.
+func (k *Keys) allow(id string) bool {
+	iri, err := activitypub.ParseIRI(id)
+	if err != nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l, ok := k.limiters.Get(iri.Host())
+	if !ok {
+		l = rate.NewLimiter(fetchRate, fetchBurst)
+		k.limiters.Add(iri.Host(), l)
+	}
+	return l.AllowN(k.now(), 1)
+}

@@ -1,0 +1,202 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hark/activitypub"
+	"hark/activitypub/remote"
+	"hark/storage"
+)
+
+// ResolverStore is what the resolver takes from and gives to.
+type ResolverStore interface {
+	ListUnresolved(ctx context.Context, due time.Time, limit int) ([]storage.Unresolved, error)
+	RetryUnresolved(ctx context.Context, id int64, attempts int, next time.Time) error
+	DropUnresolved(ctx context.Context, id int64) error
+	Resolve(ctx context.Context, unresolvedID int64, e *storage.Entry) (bool, error)
+}
+
+// ObjectFetcher fetches an object from its origin.
+type ObjectFetcher interface {
+	Object(ctx context.Context, id string) (remote.Document, error)
+}
+
+// Bounds of the resolver.
+const (
+	resolveBatch    = 64
+	resolveParallel = 8
+	resolveAttempts = 8 // with the back-off below: about 20 minutes
+	resolveFirst    = 10 * time.Second
+	resolveIdle     = 2 * time.Second
+)
+
+// Resolver fetches the objects of accepted Announces from their origins and
+// journals them. An Announce is durable before it is answered, so the fetch
+// holds up nobody, and a crash repeats it.
+type Resolver struct {
+	Store         ResolverStore
+	Objects       ObjectFetcher
+	Keys          *Keys
+	Directory     Directory
+	RelayUnlisted bool
+	Appended      func()
+	Dropped       func(reason Reason)
+	Log           *slog.Logger
+	Now           func() time.Time
+	wake          chan struct{}
+}
+
+// Init must be called before Wake and Run.
+func (r *Resolver) Init() { r.wake = make(chan struct{}, 1) }
+
+// Wake tells that something new is to be resolved.
+func (r *Resolver) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run resolves until the context ends.
+func (r *Resolver) Run(ctx context.Context) {
+	tick := time.NewTicker(resolveIdle)
+	defer tick.Stop()
+	for {
+		n, err := r.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Log.ErrorContext(ctx, "resolve", "error", err.Error())
+		}
+		if n == resolveBatch && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *Resolver) round(ctx context.Context) (int, error) {
+	list, err := r.Store.ListUnresolved(ctx, r.Now(), resolveBatch)
+	if err != nil {
+		return 0, fmt.Errorf("list unresolved: %w", err)
+	}
+	var g errgroup.Group
+	g.SetLimit(resolveParallel)
+	for _, u := range list {
+		g.Go(func() error { return r.one(ctx, u) })
+	}
+	return len(list), g.Wait()
+}
+
+// errGiveUp marks what no repetition mends.
+type errGiveUp struct {
+	reason Reason
+	err    error
+}
+
+func (e errGiveUp) Error() string { return string(e.reason) + ": " + e.err.Error() }
+func (e errGiveUp) Unwrap() error { return e.err }
+
+func (r *Resolver) one(ctx context.Context, u storage.Unresolved) error {
+	entry, err := r.resolve(ctx, u)
+	if err == nil {
+		added, err := r.Store.Resolve(ctx, u.ID, entry)
+		if err != nil {
+			return fmt.Errorf("journal %q: %w", u.ObjectID, err)
+		}
+		if added {
+			r.Appended()
+		}
+		return nil
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	var give errGiveUp
+	if !errors.As(err, &give) && u.Attempts+1 < resolveAttempts {
+		next := r.Now().Add(resolveFirst << u.Attempts)
+		return r.Store.RetryUnresolved(ctx, u.ID, u.Attempts+1, next)
+	}
+	reason := ReasonKey
+	if give.reason != "" {
+		reason = give.reason
+	}
+	r.Log.InfoContext(ctx, "announce dropped", "object", u.ObjectID, "actor", u.Actor, "reason", string(reason), "error", err.Error())
+	r.Dropped(reason)
+	return r.Store.DropUnresolved(ctx, u.ID)
+}
+
+// permanent are the fetch errors that no repetition mends.
+var permanent = []error{remote.ErrGone, remote.ErrNotFound, remote.ErrMismatch, remote.ErrContentType, remote.ErrTooLarge, remote.ErrForbiddenAddress}
+
+// resolve fetches and judges the object: it must be public, a post, and its
+// author must share its origin.
+func (r *Resolver) resolve(ctx context.Context, u storage.Unresolved) (*storage.Entry, error) {
+	iri, err := activitypub.ParseIRI(u.ObjectID)
+	if err != nil {
+		return nil, errGiveUp{ReasonField, err}
+	}
+	if r.Directory.Blocked(iri.Host()) {
+		return nil, errGiveUp{ReasonObjectHost, errors.New("blocked")}
+	}
+	doc, err := r.Objects.Object(ctx, u.ObjectID)
+	if err != nil {
+		for _, p := range permanent {
+			if errors.Is(err, p) {
+				return nil, errGiveUp{ReasonUnknown, err}
+			}
+		}
+		return nil, err
+	}
+	note, err := activitypub.ParseNote(doc.Body)
+	if err != nil {
+		return nil, errGiveUp{ReasonType, err}
+	}
+	if !notes[note.Type] {
+		return nil, errGiveUp{ReasonType, fmt.Errorf("object is a %s", note.Type)}
+	}
+	if reason := audienceOf(note.To, note.Cc, r.RelayUnlisted); reason != ReasonRelayed {
+		return nil, errGiveUp{reason, errors.New("object is not public")}
+	}
+	if !activitypub.SameOrigin(note.AttributedTo, note.ID) {
+		return nil, errGiveUp{ReasonOrigin, fmt.Errorf("author %q of %q", note.AttributedTo, note.ID)}
+	}
+	if _, err := r.Keys.Actor(ctx, note.AttributedTo); err != nil {
+		if errors.Is(err, remote.ErrGone) || errors.Is(err, remote.ErrNotFound) {
+			return nil, errGiveUp{ReasonUnknown, err}
+		}
+		return nil, fmt.Errorf("author: %w", err)
+	}
+	return &storage.Entry{
+		Received: u.Received, ActivityID: u.ActivityID, Type: "Announce", Actor: u.Actor,
+		ObjectID: note.ID, ObjectKey: ObjectKey(note.ID), Via: u.Via, Origin: iri.Host(),
+		Relay: true, Listen: true, Body: u.Body, Object: doc.Body, Evidence: u.Evidence,
+	}, nil
+}
+
+// audienceOf judges an object's own addressing.
+func audienceOf(to, cc []string, relayUnlisted bool) Reason {
+	for _, a := range to {
+		if activitypub.IsPublic(a) {
+			return ReasonRelayed
+		}
+	}
+	for _, a := range cc {
+		if activitypub.IsPublic(a) {
+			if relayUnlisted {
+				return ReasonRelayed
+			}
+			return ReasonUnlisted
+		}
+	}
+	return ReasonNotPublic
+}

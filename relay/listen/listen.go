@@ -1,0 +1,346 @@
+// Package listen is the listening half of the node: a cursor of its own into
+// the journal that normalises, classifies and stores what arrived, applies
+// edits and deletions whoever is still reading, and tells the live readers.
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"hark/activitypub"
+	"hark/activitypub/remote"
+	"hark/classifier"
+	"hark/storage"
+)
+
+// Journal is where entries come from, and where erased ones lose their bytes.
+type Journal interface {
+	Read(ctx context.Context, after int64, limit int) ([]storage.Entry, error)
+	EraseObject(ctx context.Context, objectID string) (int64, error)
+	EraseActor(ctx context.Context, actor string) (int64, error)
+}
+
+// Archive is where posts go.
+type Archive interface {
+	ListenCursor(ctx context.Context) (int64, error)
+	Apply(ctx context.Context, b storage.Batch) ([]storage.OpResult, error)
+	GetActor(ctx context.Context, id string) (*storage.Actor, error)
+}
+
+// Actors finds actor documents, at their origin if need be.
+type Actors interface {
+	Actor(ctx context.Context, id string) (*activitypub.Actor, error)
+}
+
+// Observer is told what the listener did.
+type Observer interface {
+	Stored(n int)
+	Labelled(label string)
+	NotStored(reason string)
+	Erased(objectID, actor string) // either is empty
+}
+
+// Options are all that a Listener needs.
+type Options struct {
+	Journal       Journal
+	Archive       Archive
+	Actors        Actors
+	Classifier    classifier.Classifier
+	Consent       Level
+	RelayUnlisted bool
+	Relay         string // id of the relay's actor
+	Software      func(host string) string
+	Blocked       func(host string) bool
+	Hub           *Hub
+	Observer      Observer
+	Log           *slog.Logger
+	Now           func() time.Time
+}
+
+// Bounds of the listener.
+const (
+	batchSize    = 250
+	actorTimeout = 10 * time.Second
+)
+
+// Listener reads the journal. New it, Run it.
+type Listener struct {
+	o      Options
+	wake   chan struct{}
+	cursor int64
+	lastID int64
+}
+
+// New returns a Listener that stands where the archive says.
+func New(ctx context.Context, o Options) (*Listener, error) {
+	cursor, err := o.Archive.ListenCursor(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listener's cursor: %w", err)
+	}
+	return &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor}, nil
+}
+
+// Appended tells that the journal grew.
+func (l *Listener) Appended() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run listens until the context ends. A batch that cannot be stored is tried
+// again, since its entries are a promise.
+func (l *Listener) Run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		n, err := l.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			l.o.Log.ErrorContext(ctx, "listen", "cursor", l.cursor, "error", err.Error())
+		}
+		if err == nil && n == batchSize {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			if err == nil {
+				continue
+			}
+			// The store fails: the tick sets the pace.
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		case <-tick.C:
+		}
+	}
+}
+
+func (l *Listener) round(ctx context.Context) (int, error) {
+	entries, err := l.o.Journal.Read(ctx, l.cursor, batchSize)
+	if err != nil {
+		return 0, fmt.Errorf("read the journal: %w", err)
+	}
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	batch := storage.Batch{Cursor: entries[len(entries)-1].Seq}
+	counts := map[[2]string]int64{}
+	for i := range entries {
+		e := &entries[i]
+		if !e.Listen || e.Erased {
+			continue
+		}
+		day := e.Received.UTC().Format(time.DateOnly)
+		ops, reason := l.plan(ctx, e)
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		batch.Ops = append(batch.Ops, ops...)
+		if reason != "" {
+			counts[[2]string{day, reason}]++
+			l.o.Observer.NotStored(reason)
+		}
+	}
+	for key, n := range counts {
+		batch.Counts = append(batch.Counts, storage.DayCount{Day: key[0], Reason: key[1], Count: n})
+	}
+	results, err := l.o.Archive.Apply(ctx, batch)
+	if err != nil {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	if err := l.after(ctx, batch.Ops, results); err != nil {
+		// The archive is right; what remains in the journal is erased again
+		// by its own retention at the latest.
+		l.o.Log.ErrorContext(ctx, "erase from the journal", "error", err.Error())
+	}
+	l.cursor = batch.Cursor
+	return len(entries), nil
+}
+
+// after tells the live readers and erases from the journal what is gone.
+func (l *Listener) after(ctx context.Context, ops []storage.Op, results []storage.OpResult) error {
+	var errs []error
+	stored := 0
+	for i, op := range ops {
+		if i >= len(results) {
+			break
+		}
+		applied := results[i].Applied
+		switch op.Kind {
+		case storage.OpPut:
+			if applied {
+				stored++
+				l.labelled(op.Post)
+				l.o.Hub.Publish(Event{Kind: EventPost, ID: op.Post.ID, Post: op.Post})
+			}
+		case storage.OpUpdate:
+			if applied {
+				l.o.Hub.Publish(Event{Kind: EventUpdate, ID: op.Post.ID, Post: op.Post})
+			}
+		case storage.OpDelete:
+			l.o.Observer.Erased(op.URI, "")
+			if _, err := l.o.Journal.EraseObject(ctx, op.URI); err != nil {
+				errs = append(errs, err)
+			}
+			l.deleted(results[i].IDs)
+		case storage.OpDeleteActor:
+			l.o.Observer.Erased("", op.Actor)
+			if _, err := l.o.Journal.EraseActor(ctx, op.Actor); err != nil {
+				errs = append(errs, err)
+			}
+			l.deleted(results[i].IDs)
+		}
+	}
+	l.o.Observer.Stored(stored)
+	return errors.Join(errs...)
+}
+
+func (l *Listener) deleted(ids []int64) {
+	for _, id := range ids {
+		l.o.Hub.Publish(Event{Kind: EventDelete, ID: id})
+	}
+}
+
+func (l *Listener) labelled(p *storage.Post) {
+	for _, lab := range p.Labels {
+		if lab.Over {
+			l.o.Observer.Labelled(lab.Name)
+		}
+	}
+}
+
+// plan turns an entry into operations; a reason is counted where nothing is
+// stored.
+func (l *Listener) plan(ctx context.Context, e *storage.Entry) ([]storage.Op, string) {
+	if len(e.Object) > 0 {
+		return l.planNote(ctx, e, e.Object, storage.OpPut)
+	}
+	env, err := activitypub.ParseEnvelope(e.Body)
+	if err != nil {
+		return nil, "unreadable"
+	}
+	switch e.Type {
+	case "Create":
+		return l.planNote(ctx, e, env.ObjectRaw, storage.OpPut)
+	case "Update":
+		if env.ObjectID == env.Actor {
+			return l.planProfile(e, env)
+		}
+		return l.planNote(ctx, e, env.ObjectRaw, storage.OpUpdate)
+	case "Delete":
+		if env.ObjectID == env.Actor {
+			return []storage.Op{{Kind: storage.OpDeleteActor, Actor: env.Actor}}, ""
+		}
+		return []storage.Op{{Kind: storage.OpDelete, URI: env.ObjectID, Actor: env.Actor}}, ""
+	case "Block":
+		return []storage.Op{
+			{Kind: storage.OpDeleteActor, Actor: env.Actor},
+		}, "blocked-by-author"
+	}
+	return nil, ""
+}
+
+// planNote stores a new post or an edit, if its author's consent allows.
+func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte, kind storage.OpKind) ([]storage.Op, string) {
+	note, err := activitypub.ParseNote(object)
+	if err != nil {
+		return nil, "unreadable"
+	}
+	if note.AttributedTo == "" && kind != storage.OpUpdate {
+		note.AttributedTo = e.Actor
+	}
+	remove := []storage.Op(nil)
+	if kind == storage.OpUpdate {
+		note.AttributedTo = e.Actor // an Update never changes an author
+		remove = []storage.Op{{Kind: storage.OpDelete, URI: note.ID, Actor: note.AttributedTo}}
+	}
+	if !l.public(note) {
+		return remove, "not-public"
+	}
+	p := postOf(note, e, nil, "")
+	if l.o.Blocked(p.Host) {
+		return remove, "blocked"
+	}
+	author, err := l.author(ctx, note.AttributedTo)
+	if err != nil {
+		return nil, "actor-unknown"
+	}
+	ok, rule := Consent(l.o.Consent, author)
+	if !ok {
+		return remove, rule
+	}
+	p = postOf(note, e, author, l.o.Software(p.Host))
+	p.Consent = rule
+	if kind == storage.OpUpdate && p.Edited.IsZero() {
+		p.Edited = e.Received
+	}
+	label(p, l.o.Classifier.Classify(ctx, inputOf(p, note.Language)))
+	p.ID = l.id(e.Received)
+	return []storage.Op{{Kind: kind, Post: p}}, ""
+}
+
+// author finds the author's document: in the archive, else at its origin.
+func (l *Listener) author(ctx context.Context, id string) (*activitypub.Actor, error) {
+	ctx, cancel := context.WithTimeout(ctx, actorTimeout)
+	defer cancel()
+	a, err := l.o.Actors.Actor(ctx, id)
+	if err != nil && !errors.Is(err, remote.ErrGone) {
+		// A document that is older than it should be still tells of consent.
+		rec, storeErr := l.o.Archive.GetActor(ctx, id)
+		if storeErr != nil {
+			return nil, err
+		}
+		return activitypub.ParseActor(rec.Document)
+	}
+	return a, err
+}
+
+// planProfile takes a new profile: a changed consent acts at once.
+func (l *Listener) planProfile(e *storage.Entry, env *activitypub.Envelope) ([]storage.Op, string) {
+	actor, err := activitypub.ParseActor(env.ObjectRaw)
+	if err != nil || actor.ID != e.Actor {
+		return nil, "unreadable"
+	}
+	rec := storage.Actor{ID: actor.ID, Handle: actor.Handle(), Name: actor.Name, Document: env.ObjectRaw, Fetched: e.Received}
+	if iri, err := activitypub.ParseIRI(actor.ID); err == nil {
+		rec.Host = iri.Host()
+	}
+	ops := []storage.Op{{Kind: storage.OpPutActor, Record: &rec}}
+	if ok, rule := Consent(l.o.Consent, actor); !ok {
+		return append([]storage.Op{{Kind: storage.OpDeleteActor, Actor: actor.ID}}, ops...), rule
+	}
+	return ops, ""
+}
+
+func (l *Listener) public(n *activitypub.Note) bool {
+	for _, a := range n.To {
+		if activitypub.IsPublic(a) {
+			return true
+		}
+	}
+	if l.o.RelayUnlisted {
+		for _, a := range n.Cc {
+			if activitypub.IsPublic(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// id makes the next post id: (arrival in unix ms << 16) | sequence, rising.
+func (l *Listener) id(received time.Time) int64 {
+	id := received.UnixMilli() << 16
+	if id <= l.lastID {
+		id = l.lastID + 1
+	}
+	l.lastID = id
+	return id
+}
