@@ -151,6 +151,9 @@ func decideUndo(env *activitypub.Envelope, f Facts) (Action, Reason) {
 	if f.Unfollows {
 		return ActUnfollow, ReasonUnsubscribed
 	}
+	if env.ObjectType == "Block" && env.ObjectObjectID == f.Relay {
+		return ActKeep, ReasonKept
+	}
 	if env.ObjectType != "Announce" {
 		return ActDrop, ReasonType
 	}

@@ -36,24 +36,31 @@ const (
 	resolveIdle     = 2 * time.Second
 )
 
-// Resolver fetches the objects of accepted Announces from their origins and
-// journals them. An Announce is durable before it is answered, so the fetch
-// holds up nobody, and a crash repeats it.
-type Resolver struct {
+// ResolverOptions are all that a Resolver needs.
+type ResolverOptions struct {
 	Store         ResolverStore
 	Objects       ObjectFetcher
 	Keys          *Keys
 	Directory     Directory
 	RelayUnlisted bool
-	Appended      func()
-	Dropped       func(reason Reason)
+	Appended      func()              // the journal grew
+	Dropped       func(reason Reason) // an Announce was given up
 	Log           *slog.Logger
 	Now           func() time.Time
-	wake          chan struct{}
 }
 
-// Init must be called before Wake and Run.
-func (r *Resolver) Init() { r.wake = make(chan struct{}, 1) }
+// Resolver fetches the objects of accepted Announces from their origins and
+// journals them. An Announce is durable before it is answered, so the fetch
+// holds up nobody, and a crash repeats it.
+type Resolver struct {
+	o    ResolverOptions
+	wake chan struct{}
+}
+
+// NewResolver returns a Resolver that has not started.
+func NewResolver(o ResolverOptions) *Resolver {
+	return &Resolver{o: o, wake: make(chan struct{}, 1)}
+}
 
 // Wake tells that something new is to be resolved.
 func (r *Resolver) Wake() {
@@ -70,7 +77,7 @@ func (r *Resolver) Run(ctx context.Context) {
 	for {
 		n, err := r.round(ctx)
 		if err != nil && ctx.Err() == nil {
-			r.Log.ErrorContext(ctx, "resolve", "error", err.Error())
+			r.o.Log.ErrorContext(ctx, "resolve", "error", err.Error())
 		}
 		if n == resolveBatch && err == nil {
 			continue
@@ -85,7 +92,7 @@ func (r *Resolver) Run(ctx context.Context) {
 }
 
 func (r *Resolver) round(ctx context.Context) (int, error) {
-	list, err := r.Store.ListUnresolved(ctx, r.Now(), resolveBatch)
+	list, err := r.o.Store.ListUnresolved(ctx, r.o.Now(), resolveBatch)
 	if err != nil {
 		return 0, fmt.Errorf("list unresolved: %w", err)
 	}
@@ -109,12 +116,12 @@ func (e errGiveUp) Unwrap() error { return e.err }
 func (r *Resolver) one(ctx context.Context, u storage.Unresolved) error {
 	entry, err := r.resolve(ctx, u)
 	if err == nil {
-		added, err := r.Store.Resolve(ctx, u.ID, entry)
+		added, err := r.o.Store.Resolve(ctx, u.ID, entry)
 		if err != nil {
 			return fmt.Errorf("journal %q: %w", u.ObjectID, err)
 		}
 		if added {
-			r.Appended()
+			r.o.Appended()
 		}
 		return nil
 	}
@@ -123,16 +130,16 @@ func (r *Resolver) one(ctx context.Context, u storage.Unresolved) error {
 	}
 	var give errGiveUp
 	if !errors.As(err, &give) && u.Attempts+1 < resolveAttempts {
-		next := r.Now().Add(resolveFirst << u.Attempts)
-		return r.Store.RetryUnresolved(ctx, u.ID, u.Attempts+1, next)
+		next := r.o.Now().Add(resolveFirst << u.Attempts)
+		return r.o.Store.RetryUnresolved(ctx, u.ID, u.Attempts+1, next)
 	}
 	reason := ReasonKey
 	if give.reason != "" {
 		reason = give.reason
 	}
-	r.Log.InfoContext(ctx, "announce dropped", "object", u.ObjectID, "actor", u.Actor, "reason", string(reason), "error", err.Error())
-	r.Dropped(reason)
-	return r.Store.DropUnresolved(ctx, u.ID)
+	r.o.Log.InfoContext(ctx, "announce dropped", "object", u.ObjectID, "actor", u.Actor, "reason", string(reason), "error", err.Error())
+	r.o.Dropped(reason)
+	return r.o.Store.DropUnresolved(ctx, u.ID)
 }
 
 // permanent are the fetch errors that no repetition mends.
@@ -145,10 +152,10 @@ func (r *Resolver) resolve(ctx context.Context, u storage.Unresolved) (*storage.
 	if err != nil {
 		return nil, errGiveUp{ReasonField, err}
 	}
-	if r.Directory.Blocked(iri.Host()) {
+	if r.o.Directory.Blocked(iri.Host()) {
 		return nil, errGiveUp{ReasonObjectHost, errors.New("blocked")}
 	}
-	doc, err := r.Objects.Object(ctx, u.ObjectID)
+	doc, err := r.o.Objects.Object(ctx, u.ObjectID)
 	if err != nil {
 		for _, p := range permanent {
 			if errors.Is(err, p) {
@@ -164,13 +171,13 @@ func (r *Resolver) resolve(ctx context.Context, u storage.Unresolved) (*storage.
 	if !notes[note.Type] {
 		return nil, errGiveUp{ReasonType, fmt.Errorf("object is a %s", note.Type)}
 	}
-	if reason := audienceOf(note.To, note.Cc, r.RelayUnlisted); reason != ReasonRelayed {
+	if reason := audienceOf(note.To, note.Cc, r.o.RelayUnlisted); reason != ReasonRelayed {
 		return nil, errGiveUp{reason, errors.New("object is not public")}
 	}
 	if !activitypub.SameOrigin(note.AttributedTo, note.ID) {
 		return nil, errGiveUp{ReasonOrigin, fmt.Errorf("author %q of %q", note.AttributedTo, note.ID)}
 	}
-	if _, err := r.Keys.Actor(ctx, note.AttributedTo); err != nil {
+	if _, err := r.o.Keys.Actor(ctx, note.AttributedTo); err != nil {
 		if errors.Is(err, remote.ErrGone) || errors.Is(err, remote.ErrNotFound) {
 			return nil, errGiveUp{ReasonUnknown, err}
 		}

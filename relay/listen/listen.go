@@ -28,6 +28,7 @@ type Archive interface {
 	ListenCursor(ctx context.Context) (int64, error)
 	Apply(ctx context.Context, b storage.Batch) ([]storage.OpResult, error)
 	GetActor(ctx context.Context, id string) (*storage.Actor, error)
+	LastPostID(ctx context.Context) (int64, error)
 }
 
 // Actors finds actor documents, at their origin if need be.
@@ -54,6 +55,8 @@ type Options struct {
 	Relay         string // id of the relay's actor
 	Software      func(host string) string
 	Blocked       func(host string) bool
+	Objected      func(actor string) bool                                // the author blocked the relay
+	Object        func(ctx context.Context, actor string, on bool) error // keeps or lifts that
 	Hub           *Hub
 	Observer      Observer
 	Log           *slog.Logger
@@ -80,7 +83,11 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listener's cursor: %w", err)
 	}
-	return &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor}, nil
+	last, err := o.Archive.LastPostID(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("last post id: %w", err)
+	}
+	return &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor, lastID: last}, nil
 }
 
 // Appended tells that the journal grew.
@@ -173,6 +180,9 @@ func (l *Listener) after(ctx context.Context, ops []storage.Op, results []storag
 			break
 		}
 		applied := results[i].Applied
+		if op.Post != nil && len(results[i].IDs) > 0 {
+			op.Post.ID = results[i].IDs[0] // an edited post keeps its id
+		}
 		switch op.Kind {
 		case storage.OpPut:
 			if applied {
@@ -240,9 +250,15 @@ func (l *Listener) plan(ctx context.Context, e *storage.Entry) ([]storage.Op, st
 		}
 		return []storage.Op{{Kind: storage.OpDelete, URI: env.ObjectID, Actor: env.Actor}}, ""
 	case "Block":
-		return []storage.Op{
-			{Kind: storage.OpDeleteActor, Actor: env.Actor},
-		}, "blocked-by-author"
+		// Blocking the relay is a no to being kept, until it is undone.
+		if err := l.o.Object(ctx, env.Actor, true); err != nil {
+			l.o.Log.ErrorContext(ctx, "keep an objection", "actor", env.Actor, "error", err.Error())
+		}
+		return []storage.Op{{Kind: storage.OpDeleteActor, Actor: env.Actor}}, "objected"
+	case "Undo":
+		if err := l.o.Object(ctx, env.Actor, false); err != nil {
+			l.o.Log.ErrorContext(ctx, "lift an objection", "actor", env.Actor, "error", err.Error())
+		}
 	}
 	return nil, ""
 }
@@ -271,6 +287,9 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 	author, err := l.author(ctx, note.AttributedTo)
 	if err != nil {
 		return nil, "actor-unknown"
+	}
+	if l.o.Objected(author.ID) {
+		return remove, "objected"
 	}
 	ok, rule := Consent(l.o.Consent, author)
 	if !ok {
