@@ -10,8 +10,9 @@ import (
 // Envelope is the little of an activity that deciding needs. The activity
 // itself stays as the bytes that arrived. Ids are as they were written.
 type Envelope struct {
-	ID, Type, Actor string
-	To, Cc          []string // recipients; bto, bcc and audience are ignored
+	ID          string // "" if it has none
+	Type, Actor string
+	To, Cc      []string // recipients; bto, bcc and audience are ignored
 
 	ObjectID       string // id of the object, inline or not
 	ObjectType     string // "" if the object is only an id
@@ -73,11 +74,12 @@ func (e *Envelope) IsPublicCc() bool { return e.reach() == reachQuiet }
 // ParseEnvelope reads an activity under the default Limits. The body is not
 // copied and must not change while ObjectRaw is in use.
 //
-// An id, a type and an actor are required, the first and the last as http or
-// https addresses. Ids are strings, alone or inside an object; a number in
-// their place, and a list where one value is expected, are refused, because
-// servers differ in what they make of them. Only a Flag may have several
-// objects; its envelope names the first. Unknown properties are ignored.
+// A type and an actor are required, the actor as an http or https address; an
+// id may be missing (ID is then "") but not be something else. Ids are strings,
+// alone or inside an object; a number in their place, and a list where one
+// value is expected, are refused, because servers differ in what they make of
+// them. Only a Flag may have several objects; its envelope names the first.
+// Unknown properties are ignored.
 //
 // It returns ErrTooLarge, ErrDepth, ErrValues, ErrJSON, ErrUTF8, ErrNUL,
 // ErrDuplicateKey or ErrField.
@@ -103,7 +105,7 @@ func (l Limits) ParseEnvelope(body []byte) (*Envelope, error) {
 func envelopeOf(v value) (*Envelope, error) {
 	r := reader{}
 	e := &Envelope{
-		ID:                r.address(v, "id"),
+		ID:                r.optional(v.get("id"), "id"),
 		Type:              r.oneType(v),
 		Actor:             r.address(v, "actor"),
 		To:                r.ids(v, "to"),
@@ -112,6 +114,9 @@ func envelopeOf(v value) (*Envelope, error) {
 		HasLDSignature:    v.get("signature").present(),
 		HasIntegrityProof: v.get("proof").present(),
 		Published:         v.get("published").time(),
+	}
+	if _, err := ParseIRI(e.ID); e.ID != "" && err != nil {
+		r.fail("id", "is not an address")
 	}
 	r.object(e, v.get("object"))
 	if r.err != nil {

@@ -10,18 +10,19 @@ import (
 var (
 	// ErrTooLarge is returned when a document has more bytes than allowed.
 	ErrTooLarge = errors.New("document is too large")
+	// ErrValues is returned when a document holds more values than allowed. It
+	// is a kind of ErrTooLarge.
+	ErrValues = fmt.Errorf("%w: too many values", ErrTooLarge)
 	// ErrDepth is returned when a document nests deeper than allowed.
 	ErrDepth = errors.New("document nests too deeply")
-	// ErrValues is returned when a document holds more values than allowed.
-	ErrValues = errors.New("document has too many values")
 	// ErrJSON is returned when a document is not one JSON object.
 	ErrJSON = errors.New("document is not a JSON object")
+	// ErrNUL is returned when a document contains the character NUL, raw or
+	// escaped. It is a kind of ErrJSON.
+	ErrNUL = fmt.Errorf("%w: it contains NUL", ErrJSON)
 	// ErrUTF8 is returned when a document is not valid UTF-8 or begins with a
 	// byte order mark.
 	ErrUTF8 = errors.New("document is not plain UTF-8")
-	// ErrNUL is returned when a document contains the character NUL, raw or
-	// escaped.
-	ErrNUL = errors.New("document contains NUL")
 	// ErrDuplicateKey is returned when an object has two properties of one
 	// name, so that readers could disagree about its value.
 	ErrDuplicateKey = errors.New("object has a duplicate key")

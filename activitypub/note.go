@@ -2,6 +2,7 @@ package activitypub
 
 import (
 	"fmt"
+	"html"
 	"slices"
 	"strings"
 	"time"
@@ -225,7 +226,8 @@ func (n *Note) readText(v value, markers map[string]bool) {
 		// For longer forms a summary is an excerpt, not a warning.
 		text = summary
 	}
-	if title := cutText(cleanLine(naturalText(v, "name")), maxName); title != "" && !strings.HasPrefix(text, title) {
+	// A name is plain text, but blogs leave the entities of their pages in it.
+	if title := cutText(cleanLine(html.UnescapeString(naturalText(v, "name"))), maxName); title != "" && !strings.HasPrefix(text, title) {
 		text = strings.TrimSpace(title + "\n\n" + text)
 	}
 	n.Text = cutText(text, maxText)
@@ -243,7 +245,9 @@ func (n *Note) dropQuoteLine(text string) string {
 				continue
 			}
 		}
-		n.Links = slices.Delete(n.Links, i, i+1)
+		if n.Links = slices.Delete(n.Links, i, i+1); len(n.Links) == 0 {
+			n.Links = nil
+		}
 		return strings.TrimSpace(short)
 	}
 	return text

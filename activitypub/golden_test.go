@@ -1,0 +1,90 @@
+package activitypub
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files from what the readers return")
+
+// TestGolden reads each document of testdata, constructed after the behaviour
+// of the software in its name, and compares what was understood with the
+// .golden file beside it.
+func TestGolden(t *testing.T) {
+	readers := map[string]func([]byte) (any, error){
+		"activity": func(b []byte) (any, error) {
+			e, err := ParseEnvelope(b)
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				*Envelope
+				ObjectRaw              string
+				IsPublicTo, IsPublicCc bool
+			}{e, string(e.ObjectRaw[:min(len(e.ObjectRaw), 24)]), e.IsPublicTo(), e.IsPublicCc()}, nil
+		},
+		"post": func(b []byte) (any, error) { return ParseNote(b) },
+		"actor": func(b []byte) (any, error) {
+			a, err := ParseActor(b)
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				*Actor
+				Handle  string
+				Consent []string
+			}{a, a.Handle(), ConsentSignals(a)}, nil
+		},
+	}
+	for dir, read := range readers {
+		files, err := filepath.Glob(filepath.Join("testdata", dir, "*.json"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no documents in %s: %v", dir, err)
+		}
+		for _, file := range files {
+			t.Run(dir+"/"+strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+				doc := readFile(t, file)
+				got, err := read(doc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				compareGolden(t, strings.TrimSuffix(file, ".json")+".golden", got)
+			})
+		}
+	}
+}
+
+func compareGolden(t *testing.T, file string, got any) {
+	t.Helper()
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(got); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(readFile(t, file)), b.String()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func readFile(t testing.TB, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
