@@ -13,4 +13,6 @@ var (
 	ErrNewer = errors.New("written by a newer version")
 	// ErrMissing is returned when a database that must exist does not.
 	ErrMissing = errors.New("database is missing")
+	// ErrTampered is returned when the audit log does not hold together.
+	ErrTampered = errors.New("audit log was changed")
 )
