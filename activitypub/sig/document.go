@@ -1,0 +1,364 @@
+package sig
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits on a signed document. A Mastodon post has fewer than 300 values, an
+// actor with every field under 400.
+const (
+	maxDocument = 1 << 20
+	maxDepth    = 32
+	maxValues   = 5000
+	// maxAnonymous bounds the objects without an id, whose canonical labels
+	// are what is dear about canonicalising; a hashtag or mention is one.
+	maxAnonymous = 1024
+	// maxNested bounds the ones inside others of their kind: there the work
+	// grows with the square. A poll's option with its vote count is one.
+	maxNested = 96
+	maxExact  = 1 << 53
+)
+
+// decodeDocument reads one JSON object, refusing what two readers could take
+// for different documents: duplicate keys, invalid UTF-8, numbers that lose
+// digits, trailing bytes.
+func decodeDocument(doc []byte) (map[string]any, error) {
+	if len(doc) > maxDocument {
+		return nil, unsafe("document of %d bytes", len(doc))
+	}
+	if !utf8.Valid(doc) {
+		return nil, unsafe("document is not UTF-8")
+	}
+	d := &decoder{json: json.NewDecoder(bytes.NewReader(doc))}
+	d.json.UseNumber()
+	v, err := d.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.json.Token(); err != io.EOF {
+		return nil, unsafe("bytes after the document")
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, unsafe("document is not an object")
+	}
+	return object, nil
+}
+
+type decoder struct {
+	json   *json.Decoder
+	values int
+}
+
+func (d *decoder) value(depth int) (any, error) {
+	if d.values++; d.values > maxValues || depth > maxDepth {
+		return nil, unsafe("more than %d values or %d levels", maxValues, maxDepth)
+	}
+	t, err := d.json.Token()
+	if err != nil {
+		return nil, unsafe("JSON: %v", err)
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		if t == '{' {
+			return d.object(depth)
+		}
+		return d.array(depth)
+	case json.Number:
+		f, err := t.Float64()
+		if err != nil || math.Abs(f) > maxExact {
+			return nil, unsafe("number %.40s", t)
+		}
+		return f, nil
+	}
+	return t, nil // string, bool, nil
+}
+
+func (d *decoder) object(depth int) (any, error) {
+	object := make(map[string]any)
+	for d.json.More() {
+		t, err := d.json.Token()
+		if err != nil {
+			return nil, unsafe("JSON: %v", err)
+		}
+		key, ok := t.(string)
+		if !ok {
+			return nil, unsafe("key is not a string")
+		}
+		if _, twice := object[key]; twice {
+			return nil, unsafe("duplicate key %.80q", key)
+		}
+		if object[key], err = d.value(depth + 1); err != nil {
+			return nil, err
+		}
+	}
+	return object, d.end()
+}
+
+func (d *decoder) array(depth int) (any, error) {
+	array := []any{}
+	for d.json.More() {
+		v, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		array = append(array, v)
+	}
+	return array, d.end()
+}
+
+func (d *decoder) end() error {
+	if _, err := d.json.Token(); err != nil {
+		return unsafe("JSON: %v", err)
+	}
+	return nil
+}
+
+// walker checks that every entry of a document is covered by a signature over
+// its canonical form, and that the form says what the JSON says. It counts the
+// statements that must come out, so that an entry which the processor drops
+// for a reason not foreseen here shows as a difference.
+type walker struct {
+	vocabulary *vocabulary
+	statements int
+	anonymous  int
+	nested     int
+}
+
+// object checks one object. inside tells that its parent has no id either.
+func (w *walker) object(o map[string]any, inside bool) error {
+	_, named := o["id"]
+	if !named {
+		if w.anonymous++; w.anonymous > maxAnonymous {
+			return unsafe("more than %d objects without an id", maxAnonymous)
+		}
+		if inside {
+			if w.nested++; w.nested > maxNested {
+				return unsafe("more than %d nested objects without an id", maxNested)
+			}
+		}
+	}
+	for key, v := range o {
+		if err := w.entry(key, v, !named); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) entry(key string, v any, anonymous bool) error {
+	switch key {
+	case "id":
+		id, ok := v.(string)
+		if !ok || !w.vocabulary.address(id) || id == "as:Public" {
+			return unsafe("id %.80v", v)
+		}
+		return nil
+	case "type":
+		return w.types(v)
+	}
+	d, ok := w.vocabulary.property(key)
+	if !ok {
+		return unsafe("%.80q is not covered, the context does not define it", key)
+	}
+	container := ""
+	if len(d.Container) > 0 {
+		container = d.Container[0]
+	}
+	switch container {
+	case "@language":
+		return w.languageMap(key, v)
+	case "@list":
+		return w.list(key, v, d.Type, anonymous)
+	}
+	if blank(v) {
+		return w.blank(key)
+	}
+	items, ok := v.([]any)
+	if !ok {
+		return w.item(key, v, d.Type, anonymous)
+	}
+	if anonymous && twins(items) {
+		return unsafe("%.80q holds objects that cannot be told apart", key)
+	}
+	for _, item := range items {
+		if err := w.item(key, item, d.Type, anonymous); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blank reports whether a value leaves no trace in the canonical form, so that
+// anyone could add or remove it.
+func blank(v any) bool {
+	items, ok := v.([]any)
+	return v == nil || ok && len(items) == 0
+}
+
+// consent are the properties for which saying nothing is not the same as
+// nothing being said.
+var consent = map[string]bool{"searchableBy": true, "indexable": true, "discoverable": true}
+
+func (w *walker) blank(key string) error {
+	if consent[key] {
+		return unsafe("empty %q is not covered", key)
+	}
+	return nil
+}
+
+func (w *walker) types(v any) error {
+	items, ok := v.([]any)
+	if !ok {
+		items = []any{v}
+	}
+	for _, item := range items {
+		name, ok := item.(string)
+		if !ok || !w.vocabulary.typeName(name) {
+			return unsafe("type %.80v is not covered, the context does not define it", item)
+		}
+		w.statements++
+	}
+	return nil
+}
+
+func (w *walker) item(key string, v any, typ string, anonymous bool) error {
+	switch v := v.(type) {
+	case map[string]any:
+		w.statements++
+		return w.object(v, anonymous)
+	case string:
+		if typ == "@id" && !w.vocabulary.address(v) {
+			return unsafe("%.80q: %.80q is not an address", key, v)
+		}
+	case float64, bool:
+		if typ == "@id" {
+			return unsafe("%.80q is not an address", key)
+		}
+	default: // null or an array inside an array
+		return unsafe("%.80q holds %.20v", key, v)
+	}
+	w.statements++
+	return nil
+}
+
+func (w *walker) list(key string, v any, typ string, anonymous bool) error {
+	if v == nil {
+		return w.blank(key)
+	}
+	items, ok := v.([]any)
+	if !ok {
+		items = []any{v}
+	}
+	w.statements += 1 + len(items) // the list itself, and what comes next
+	w.anonymous += len(items)
+	if anonymous {
+		w.nested += len(items)
+	}
+	if w.anonymous > maxAnonymous || w.nested > maxNested {
+		return unsafe("%.80q is too long a list", key)
+	}
+	for _, item := range items {
+		if err := w.item(key, item, typ, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) languageMap(key string, v any) error {
+	if v == nil {
+		return w.blank(key)
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return unsafe("%.80q is not a map of languages", key)
+	}
+	for tag, text := range m {
+		if _, ok := text.(string); !ok || !languageTag(tag) {
+			return unsafe("%.80q: language %.40q", key, tag)
+		}
+		w.statements++
+	}
+	return nil
+}
+
+// languageTag reports whether s has the form of a BCP 47 tag.
+func languageTag(s string) bool {
+	for i, part := range strings.Split(s, "-") {
+		if part == "" || len(part) > 8 {
+			return false
+		}
+		for j := 0; j < len(part); j++ {
+			c := part[j] | 0x20
+			if letter := c >= 'a' && c <= 'z'; !letter && (i == 0 || part[j] < '0' || part[j] > '9') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// twins reports whether two objects without an id look alike from where they
+// stand. Several of them under a parent without an id make canonicalising try
+// every order of them.
+func twins(items []any) bool {
+	seen := make(map[string]bool)
+	for _, item := range items {
+		o, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		if _, named := o["id"]; named {
+			continue
+		}
+		f := fingerprint(o)
+		if seen[f] {
+			return true
+		}
+		seen[f] = true
+	}
+	return false
+}
+
+// fingerprint writes the values of an object that are seen without looking
+// into the objects that it holds.
+func fingerprint(o map[string]any) string {
+	keys := make([]string, 0, len(o))
+	for k := range o {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	flat := make([]any, 0, 2*len(o))
+	for _, k := range keys {
+		flat = append(flat, k, flatten(o[k]))
+	}
+	text, err := json.Marshal(flat)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+func flatten(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if id, ok := v["id"]; ok {
+			return id
+		}
+		return "{}"
+	case []any:
+		flat := make([]any, len(v))
+		for i, item := range v {
+			flat[i] = flatten(item)
+		}
+		return flat
+	}
+	return v
+}

@@ -1,0 +1,90 @@
+package sig
+
+import (
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-fed/httpsig"
+)
+
+// Signer signs requests with one key. It is safe for concurrent use.
+type Signer struct {
+	// KeyID is the id of the key in the actor document, with its fragment:
+	// Misskey and Pleroma do not find a key without it.
+	KeyID string
+	// Private is the key.
+	Private *rsa.PrivateKey
+}
+
+// Sign adds Date, Digest (unless the method is GET or HEAD) and Signature to a
+// request, replacing those that are there. The signature covers
+// (request-target), host, date, and with a body digest and content-type. It is
+// bound to this host, path and second. It costs about a millisecond.
+//
+// ref: draft-cavage-http-signatures-12
+func (s *Signer) Sign(r *http.Request, body []byte, now time.Time) error {
+	if s == nil || s.Private == nil {
+		return fmt.Errorf("sign request: no key")
+	}
+	r.Header.Set("Date", now.UTC().Format(http.TimeFormat))
+	r.Header.Del("Digest")
+	r.Header.Del("Signature")
+	covered := []string{requestTarget, "host", "date"}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		sum := sha256.Sum256(body)
+		r.Header.Set("Digest", "SHA-256="+base64.StdEncoding.EncodeToString(sum[:]))
+		covered = append(covered, "digest")
+		if r.Header.Get("Content-Type") != "" {
+			covered = append(covered, "content-type")
+		}
+	}
+	signature, err := s.header(r, covered)
+	if err != nil {
+		return fmt.Errorf("sign request: %w", err)
+	}
+	r.Header.Set("Signature", signature)
+	return nil
+}
+
+// header makes the Signature header over the given components, all of which
+// the request has.
+func (s *Signer) header(r *http.Request, covered []string) (string, error) {
+	signer, _, err := httpsig.NewSigner([]httpsig.Algorithm{httpsig.RSA_SHA256}, httpsig.DigestSha256, covered, httpsig.Signature, 0)
+	if err != nil {
+		return "", err
+	}
+	// The library signs the unescaped path and wants Host among the headers,
+	// where net/http does not want it: it works on a copy.
+	h := make(http.Header, len(covered)+1)
+	for _, c := range covered {
+		if v := r.Header.Values(c); len(v) > 0 {
+			h[http.CanonicalHeaderKey(c)] = v
+		}
+	}
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	h.Set("Host", host)
+	path := r.URL.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
+	plain := &http.Request{
+		Method: r.Method, Host: host, Header: h,
+		URL: &url.URL{Path: path, RawQuery: r.URL.RawQuery},
+	}
+	// The digest is set already, so no body is given.
+	if err := signer.SignRequest(s.Private, s.KeyID, plain, nil); err != nil {
+		return "", err
+	}
+	// The library always writes hs2019. The old name says the same for RSA,
+	// Mastodon sends it, and servers exist that know no other.
+	return strings.Replace(h.Get("Signature"), `algorithm="hs2019"`, `algorithm="rsa-sha256"`, 1), nil
+}
