@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hark/activitypub"
+	"hark/relay/subscription"
+	"hark/storage"
+	"hark/storage/sqlite"
+)
+
+func (p *program) subscribersCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "subscribers",
+		Short: "See and decide who is served",
+		Long: `Subscribers are the instances and relays that the fan-out goes to. A decision
+is written to the store and takes effect at once, also while the node runs: the
+node delivers the answer that the decision calls for.`,
+		Example: `  hark subscribers list --watch
+  hark subscribers list --state pending
+  hark subscribers accept social.example
+  hark subscribers block bad.example --reason "floods with spam"`,
+	}
+	cmd.AddCommand(
+		p.subscribersList(),
+		p.subscribersShow(),
+		p.decision("accept", "Admit a subscriber that waits, or one that was refused", "subscriber.accept",
+			func(id subscription.Identity, sub storage.Subscriber, now time.Time) (storage.Subscriber, []storage.Control, error) {
+				return id.Approve(sub, now)
+			}),
+		p.decision("reject", "Refuse a subscriber, now and when it asks again", "subscriber.reject",
+			func(id subscription.Identity, sub storage.Subscriber, now time.Time) (storage.Subscriber, []storage.Control, error) {
+				return id.Reject(sub, now)
+			}),
+		p.decision("remove", "End a subscription; the instance may ask again", "subscriber.remove",
+			func(id subscription.Identity, sub storage.Subscriber, now time.Time) (storage.Subscriber, []storage.Control, error) {
+				sub, controls, err := id.Reject(sub, now)
+				sub.State = storage.StateLeft
+				return sub, controls, err
+			}),
+		p.subscribersBlock(),
+		p.subscribersUnblock(),
+		p.subscribersRules(),
+	)
+	return cmd
+}
+
+func (p *program) subscribersList() *cobra.Command {
+	var asJSON, watch bool
+	var states []string
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List subscribers with their state and health",
+		Example: `  hark subscribers list
+  hark subscribers list --state pending,suspended
+  hark subscribers list --watch
+  hark subscribers list --json | jq -r .host`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := stateFilter(states)
+			if err != nil {
+				return err
+			}
+			if every < 100*time.Millisecond {
+				return usagef("--every %s is too short", every)
+			}
+			return p.withStore(cmd.Context(), false, func(_ *Config, store *sqlite.Store) error {
+				if watch {
+					return p.watchSubscribers(cmd.Context(), store, filter, every, asJSON)
+				}
+				return p.listSubscribers(cmd.Context(), store, filter, asJSON)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON Lines")
+	cmd.Flags().BoolVar(&watch, "watch", false, "print again and again until interrupted")
+	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often --watch looks")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "only these `states`: pending, accepting, active, suspended, rejected, left")
+	return cmd
+}
+
+func stateFilter(states []string) (storage.SubscriberFilter, error) {
+	known := []string{
+		string(storage.StatePending), string(storage.StateAccepting), string(storage.StateActive),
+		string(storage.StateSuspended), string(storage.StateRejected), string(storage.StateLeft),
+	}
+	var f storage.SubscriberFilter
+	for _, s := range states {
+		if !slices.Contains(known, s) {
+			return f, usagef("%q is not a state; the states are %s", s, strings.Join(known, ", "))
+		}
+		f.States = append(f.States, storage.SubscriberState(s))
+	}
+	return f, nil
+}
+
+// listSubscribers prints the subscribers once.
+func (p *program) listSubscribers(ctx context.Context, store *sqlite.Store, f storage.SubscriberFilter, asJSON bool) error {
+	subs, err := store.ListSubscribers(ctx, f)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		for _, s := range subs {
+			if err := writeJSON(p.stdout, newSubscriberView(s)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(subs) == 0 {
+		return p.printf("No subscribers.\n")
+	}
+	now := p.now()
+	rows := [][]string{{"HOST", "STATE", "FLAVOUR", "SOFTWARE", "DELIVERED", "SKIPPED", "LAST SUCCESS", "TROUBLE"}}
+	for _, s := range subs {
+		rows = append(rows, []string{
+			s.Host, string(s.State), string(s.Flavour), s.Software,
+			fmt.Sprint(s.Health.Delivered), fmt.Sprint(s.Health.Skipped), ago(s.Health.LastSuccess, now), trouble(s.Health, now),
+		})
+	}
+	return table(p.stdout, rows)
+}
+
+// trouble says in a few words how deliveries fail; "" when they do not.
+func trouble(h storage.Health, now time.Time) string {
+	if h.FailingSince.IsZero() {
+		return ""
+	}
+	text := fmt.Sprintf("since %s, %d failures: %s", ago(h.FailingSince, now), h.Failures, h.LastError)
+	return shorten(text, 100)
+}
+
+// watchSubscribers prints the subscribers until the context ends. A terminal
+// is painted over; elsewhere the lists follow one another.
+func (p *program) watchSubscribers(ctx context.Context, store *sqlite.Store, f storage.SubscriberFilter, every time.Duration, asJSON bool) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if isTerminal(p.stdout) && !asJSON {
+			if err := p.printf("\x1b[H\x1b[2J%s, every %s; Ctrl-C ends\n\n", p.now().UTC().Format(timeForm), every); err != nil {
+				return err
+			}
+		}
+		if err := p.listSubscribers(ctx, store, f, asJSON); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *program) subscribersShow() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show HOST|ACTOR",
+		Short: "Show everything known of a subscriber",
+		Example: `  hark subscribers show social.example
+  hark subscribers show https://social.example/actor --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withStore(cmd.Context(), false, func(_ *Config, store *sqlite.Store) error {
+				subs, err := findSubscribers(cmd.Context(), store, args[0])
+				if err != nil {
+					return err
+				}
+				for _, s := range subs {
+					if asJSON {
+						err = writeJSON(p.stdout, newSubscriberView(s))
+					} else {
+						err = p.showSubscriber(s)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON Lines")
+	return cmd
+}
+
+func (p *program) showSubscriber(s storage.Subscriber) error {
+	now := p.now()
+	h := s.Health
+	rows := [][]string{
+		{"actor", s.Actor},
+		{"host", s.Host},
+		{"state", string(s.State)},
+		{"flavour", string(s.Flavour)},
+		{"software", s.Software},
+		{"actor type", s.ActorType},
+		{"is a relay", yesNo(s.IsRelay)},
+		{"inbox", s.Inbox},
+		{"follow", s.FollowID},
+		{"follows back", yesNo(s.Mutual)},
+		{"filter", s.Filter},
+		{"cursor", fmt.Sprint(s.Cursor)},
+		{"subscribed", stamp(s.Created, now)},
+		{"changed", stamp(s.Updated, now)},
+		{"last heard", stamp(h.LastActivity, now)},
+		{"last success", stamp(h.LastSuccess, now)},
+		{"last error", h.LastError},
+		{"last error at", stamp(h.LastErrorAt, now)},
+		{"failing since", stamp(h.FailingSince, now)},
+		{"next attempt", stamp(h.RetryAt, now)},
+		{"delivered", fmt.Sprint(h.Delivered)},
+		{"skipped", fmt.Sprint(h.Skipped)},
+		{"last skip", h.LastSkip},
+		{"gaps", fmt.Sprint(h.Gaps)},
+	}
+	return table(p.stdout, rows)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// findSubscribers returns the subscribers of that host, or the one of that
+// actor.
+func findSubscribers(ctx context.Context, store *sqlite.Store, name string) ([]storage.Subscriber, error) {
+	if strings.Contains(name, "://") {
+		s, err := store.GetSubscriber(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return []storage.Subscriber{s}, nil
+	}
+	all, err := store.ListSubscribers(ctx, storage.SubscriberFilter{})
+	if err != nil {
+		return nil, err
+	}
+	host := name
+	if h, err := activitypub.NormalizeHost(name); err == nil {
+		host = h
+	}
+	var subs []storage.Subscriber
+	var hosts []string
+	for _, s := range all {
+		hosts = append(hosts, s.Host)
+		if s.Host == host || s.Host == strings.ToLower(name) {
+			subs = append(subs, s)
+		}
+	}
+	if len(subs) == 0 {
+		if near := nearest(name, hosts); near != "" {
+			return nil, fmt.Errorf("no subscriber %q; did you mean %s?", name, near)
+		}
+		return nil, fmt.Errorf("no subscriber %q; `hark subscribers list` shows all", name)
+	}
+	return subs, nil
+}
