@@ -21,8 +21,8 @@ const securityContext = "https://w3id.org/security/v1"
 type RelayActor struct {
 	Domain       string // of the handle relay@DOMAIN
 	BaseURL      string // "https://DOMAIN", without a slash at the end
-	Name         string // shown to people
-	Summary      string // about the relay; HTML, as everywhere in ActivityStreams
+	Name         string // shown to people; "" leaves it out
+	Summary      string // about the relay; HTML, as everywhere in ActivityStreams; "" leaves it out
 	PublicKeyPEM string // SPKI, "BEGIN PUBLIC KEY"
 	IconURL      string // "" leaves it out
 	Published    time.Time
@@ -98,15 +98,20 @@ func (r RelayActor) Document() ([]byte, error) {
 	}
 	// What follows the library has no place for, or, of free texts, would take
 	// backslashes in them for escapes.
-	doc, err = addProperties(doc,
-		property{"name", r.Name},
-		property{"summary", r.Summary},
+	var texts []property
+	if r.Name != "" {
+		texts = append(texts, property{"name", r.Name})
+	}
+	if r.Summary != "" {
+		texts = append(texts, property{"summary", r.Summary})
+	}
+	doc, err = addProperties(doc, append(texts,
 		property{"webfinger", r.Handle()},
 		property{"manuallyApprovesFollowers", r.ManuallyApproves},
 		property{"discoverable", true},
 		property{"indexable", false},
 		property{"generator", implemented},
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("write relay actor: %w", err)
 	}
