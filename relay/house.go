@@ -12,7 +12,7 @@ import (
 // Paces of the node's housekeeping.
 const (
 	watchEvery  = 500 * time.Millisecond // looks for changes by another process
-	aliveEvery  = time.Minute
+	aliveEvery  = 30 * time.Second       // also: bytes of what was deleted are gone by then
 	tidyEvery   = 10 * time.Minute
 	tidyBatch   = 2_000
 	outageAfter = time.Hour // longer than that away: subscribers are greeted
@@ -72,6 +72,9 @@ func (n *Node) keepHouse(ctx context.Context) {
 			return
 		case <-alive.C:
 			err = errors.Join(n.alive(ctx), n.gauges(ctx))
+			if n.erased.Swap(false) {
+				err = errors.Join(err, n.store.Checkpoint(ctx))
+			}
 		case <-tidy.C:
 			err = n.tidy(ctx)
 		}

@@ -87,11 +87,12 @@ func (l listenEvents) Stored(n int)          { l.n.metrics.stored.Add(float64(n)
 func (l listenEvents) Labelled(label string) { l.n.metrics.labels.WithLabelValues(label).Inc() }
 func (l listenEvents) NotStored(rule string) { l.n.metrics.notStored.WithLabelValues(rule).Inc() }
 func (l listenEvents) Erased(objectID, actor string) {
+	l.n.erased.Store(true)
 	l.n.engine.Erase(func(e *storage.Entry) bool {
 		if e.Type == "Delete" || e.Type == "Undo" {
 			return false
 		}
-		return objectID != "" && e.ObjectID == objectID || actor != "" && e.Actor == actor
+		return (objectID == "" || e.ObjectID == objectID) && (actor == "" || e.Actor == actor)
 	})
 }
 

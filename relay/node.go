@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hark/activitypub"
@@ -59,6 +60,7 @@ type Node struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // every goroutine of the node
 	reload   chan struct{}
+	erased   atomic.Bool // something was deleted since the last checkpoint
 	stopOnce sync.Once
 	stopErr  error
 }
@@ -200,7 +202,7 @@ func (n *Node) wire() error {
 	}); err != nil {
 		return err
 	}
-	return n.wireServer(pem)
+	return n.wireServer()
 }
 
 // classifier puts the operator's rules beside the judges.

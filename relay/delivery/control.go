@@ -155,7 +155,7 @@ func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
 	}
 	sub.Software = software
 	e.o.Log.InfoContext(ctx, "subscriber's software", "host", sub.Host, "software", software, "version", version)
-	if err := e.o.Store.PutSubscription(ctx, sub, nil); err != nil {
+	if err := e.o.Store.PutSubscription(ctx, &sub, nil); err != nil {
 		return fmt.Errorf("subscriber %q: %w", actor, err)
 	}
 	e.o.Observer.Changed()

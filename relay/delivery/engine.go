@@ -22,7 +22,7 @@ import (
 type Store interface {
 	Reader
 	ListSubscribers(ctx context.Context, f storage.SubscriberFilter) ([]storage.Subscriber, error)
-	GetSubscriber(ctx context.Context, actor string) (*storage.Subscriber, error)
+	GetSubscriber(ctx context.Context, actor string) (storage.Subscriber, error)
 	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
 	SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error)
 	SaveProgress(ctx context.Context, p []storage.Progress) error

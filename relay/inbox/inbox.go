@@ -23,7 +23,8 @@ import (
 // Journal is where accepted activities become durable.
 type Journal interface {
 	Append(ctx context.Context, e *storage.Entry) (bool, error)
-	Seen(ctx context.Context, key string) (bool, error)
+	Seen(ctx context.Context, activityID string) (bool, error)
+	SeenObject(ctx context.Context, objectKey string) (bool, error)
 	AppendUnresolved(ctx context.Context, u *storage.Unresolved) (bool, error)
 	CountUnresolved(ctx context.Context, via string) (int64, error)
 	Bounds(ctx context.Context) (tail, head int64, err error)
@@ -31,7 +32,7 @@ type Journal interface {
 
 // Subscribers keeps subscriptions.
 type Subscribers interface {
-	GetSubscriber(ctx context.Context, actor string) (*storage.Subscriber, error)
+	GetSubscriber(ctx context.Context, actor string) (storage.Subscriber, error)
 	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
 }
 
@@ -234,12 +235,11 @@ func ObjectKey(objectID string) string { return "object " + objectID }
 
 func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
 	in, env := d.in, d.env
-	existing, err := in.o.Subscribers.GetSubscriber(ctx, env.Actor)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return d.fail(ReasonInternal, err)
-	}
-	if err != nil {
-		existing = nil
+	var existing *storage.Subscriber
+	if sub, err := in.o.Subscribers.GetSubscriber(ctx, env.Actor); err == nil {
+		existing = &sub
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return d.internal(err)
 	}
 	f := Facts{
 		Proof:         d.proof,
@@ -261,9 +261,11 @@ func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
 		f.ObjectBlocked = in.o.Directory.Blocked(objectHost)
 	}
 	if env.Type == "Delete" || env.Type == "Update" {
-		if f.Known, err = in.o.Journal.Seen(ctx, ObjectKey(env.ObjectID)); err != nil {
-			return d.fail(ReasonInternal, err)
+		known, err := in.o.Journal.SeenObject(ctx, ObjectKey(env.ObjectID))
+		if err != nil {
+			return d.internal(err)
 		}
+		f.Known = known
 	}
 	action, reason := Decide(env, f)
 	switch action {
@@ -324,7 +326,7 @@ func (d *delivery) internal(err error) Outcome {
 }
 
 func (d *delivery) resolve(ctx context.Context, reason Reason) Outcome {
-	if seen, err := d.in.o.Journal.Seen(ctx, ObjectKey(d.env.ObjectID)); err != nil {
+	if seen, err := d.in.o.Journal.SeenObject(ctx, ObjectKey(d.env.ObjectID)); err != nil {
 		return d.internal(err)
 	} else if seen {
 		return outcome(ReasonDuplicate)

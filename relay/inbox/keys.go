@@ -35,7 +35,7 @@ var ErrFetchLimit = errors.New("too many fetches from this host")
 
 // ActorStore keeps actor documents.
 type ActorStore interface {
-	GetActor(ctx context.Context, id string) (*storage.Actor, error)
+	GetActor(ctx context.Context, id string) (storage.Actor, error)
 	PutActor(ctx context.Context, a *storage.Actor) error
 }
 

@@ -20,6 +20,7 @@ import (
 type Journal interface {
 	Read(ctx context.Context, after int64, limit int) ([]storage.Entry, error)
 	EraseObject(ctx context.Context, objectID string) (int64, error)
+	EraseOwn(ctx context.Context, objectID, actor string) (int64, error)
 	EraseActor(ctx context.Context, actor string) (int64, error)
 }
 
@@ -27,8 +28,7 @@ type Journal interface {
 type Archive interface {
 	ListenCursor(ctx context.Context) (int64, error)
 	Apply(ctx context.Context, b storage.Batch) ([]storage.OpResult, error)
-	GetActor(ctx context.Context, id string) (*storage.Actor, error)
-	LastPostID(ctx context.Context) (int64, error)
+	GetActor(ctx context.Context, id string) (storage.Actor, error)
 }
 
 // Actors finds actor documents, at their origin if need be.
@@ -41,7 +41,7 @@ type Observer interface {
 	Stored(n int)
 	Labelled(label string)
 	NotStored(reason string)
-	Erased(objectID, actor string) // either is empty
+	Erased(objectID, actor string) // the object, the actor's everything, or the object of that actor only
 }
 
 // Options are all that a Listener needs.
@@ -74,7 +74,6 @@ type Listener struct {
 	o      Options
 	wake   chan struct{}
 	cursor int64
-	lastID int64
 }
 
 // New returns a Listener that stands where the archive says.
@@ -83,11 +82,7 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listener's cursor: %w", err)
 	}
-	last, err := o.Archive.LastPostID(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("last post id: %w", err)
-	}
-	return &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor, lastID: last}, nil
+	return &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor}, nil
 }
 
 // Appended tells that the journal grew.
@@ -162,7 +157,8 @@ func (l *Listener) round(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("store: %w", err)
 	}
-	if err := l.after(ctx, batch.Ops, results); err != nil {
+	l.after(batch.Ops, results)
+	if err := l.erase(ctx, entries, batch.Ops, results); err != nil {
 		// The archive is right; what remains in the journal is erased again
 		// by its own retention at the latest.
 		l.o.Log.ErrorContext(ctx, "erase from the journal", "error", err.Error())
@@ -171,9 +167,41 @@ func (l *Listener) round(ctx context.Context) (int, error) {
 	return len(entries), nil
 }
 
-// after tells the live readers and erases from the journal what is gone.
-func (l *Listener) after(ctx context.Context, ops []storage.Op, results []storage.OpResult) error {
+// erase empties the journal's entries of what its author deleted, so that it
+// does not reach those who still read it. Consent that was withdrawn is about
+// being kept, not about being relayed, and changes nothing there.
+func (l *Listener) erase(ctx context.Context, entries []storage.Entry, ops []storage.Op, results []storage.OpResult) error {
+	applied := map[string]bool{}
+	for i := range min(len(ops), len(results)) {
+		if ops[i].Kind == storage.OpDelete && results[i].Applied {
+			applied[ops[i].URI] = true
+		}
+	}
 	var errs []error
+	for i := range entries {
+		e := &entries[i]
+		if e.Type != "Delete" || !e.Listen {
+			continue
+		}
+		var err error
+		switch {
+		case e.ObjectID == e.Actor:
+			l.o.Observer.Erased("", e.Actor)
+			_, err = l.o.Journal.EraseActor(ctx, e.Actor)
+		case applied[e.ObjectID]:
+			l.o.Observer.Erased(e.ObjectID, "")
+			_, err = l.o.Journal.EraseObject(ctx, e.ObjectID)
+		default:
+			l.o.Observer.Erased(e.ObjectID, e.Actor)
+			_, err = l.o.Journal.EraseOwn(ctx, e.ObjectID, e.Actor)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// after counts and tells the live readers.
+func (l *Listener) after(ops []storage.Op, results []storage.OpResult) {
 	stored := 0
 	for i, op := range ops {
 		if i >= len(results) {
@@ -194,22 +222,11 @@ func (l *Listener) after(ctx context.Context, ops []storage.Op, results []storag
 			if applied {
 				l.o.Hub.Publish(Event{Kind: EventUpdate, ID: op.Post.ID, Post: op.Post})
 			}
-		case storage.OpDelete:
-			l.o.Observer.Erased(op.URI, "")
-			if _, err := l.o.Journal.EraseObject(ctx, op.URI); err != nil {
-				errs = append(errs, err)
-			}
-			l.deleted(results[i].IDs)
-		case storage.OpDeleteActor:
-			l.o.Observer.Erased("", op.Actor)
-			if _, err := l.o.Journal.EraseActor(ctx, op.Actor); err != nil {
-				errs = append(errs, err)
-			}
+		case storage.OpDelete, storage.OpDeleteActor:
 			l.deleted(results[i].IDs)
 		}
 	}
 	l.o.Observer.Stored(stored)
-	return errors.Join(errs...)
 }
 
 func (l *Listener) deleted(ids []int64) {
@@ -301,7 +318,6 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 		p.Edited = e.Received
 	}
 	label(p, l.o.Classifier.Classify(ctx, inputOf(p, note.Language)))
-	p.ID = l.id(e.Received)
 	return []storage.Op{{Kind: kind, Post: p}}, ""
 }
 
@@ -352,14 +368,4 @@ func (l *Listener) public(n *activitypub.Note) bool {
 		}
 	}
 	return false
-}
-
-// id makes the next post id: (arrival in unix ms << 16) | sequence, rising.
-func (l *Listener) id(received time.Time) int64 {
-	id := received.UnixMilli() << 16
-	if id <= l.lastID {
-		id = l.lastID + 1
-	}
-	l.lastID = id
-	return id
 }
