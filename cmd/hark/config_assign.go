@@ -184,6 +184,9 @@ func (l *loader) environment(vars map[string]string) {
 			continue
 		}
 		text := vars[name]
+		if text == "" {
+			continue // as good as unset, so that a wrapper can pass every variable on
+		}
 		s, ok := byName[name]
 		if !ok {
 			near := nearest(name, append(sortedKeys(byName), ownVariables...))

@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	message := err.Error()
 	var misuse usageError
-	if errors.As(err, &misuse) || strings.HasPrefix(message, "unknown command") {
+	if errors.As(err, &misuse) {
 		fmt.Fprintf(stderr, "hark: %s\n", cleanText(message))
 		fmt.Fprintf(stderr, "Run `%s --help` for its use.\n", cmd.CommandPath())
 		return exitUsage
@@ -88,11 +88,9 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
   hark init --domain relay.example     prepare a node
   hark serve                           run it
   hark search 'label:threat -lang:ja'  search what it heard`,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		Args:                       cobra.NoArgs,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // needsSubcommand judges them
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&p.configFile, "config", "c", "", "configuration `file` (default: HARK_CONFIG, else ./hark.toml if there is one)")
@@ -112,7 +110,7 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
 	)
 	for _, cmd := range everyCommand(root) {
 		cmd.Args = usageArgs(cmd.Args)
-		if cmd.HasSubCommands() && cmd != root {
+		if cmd.HasSubCommands() {
 			cmd.RunE = needsSubcommand
 		}
 	}
@@ -148,7 +146,9 @@ func needsSubcommand(cmd *cobra.Command, args []string) error {
 	}
 	var names []string
 	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
 	}
 	if near := nearest(args[0], names); near != "" {
 		return usagef("%q is not a command of %s; did you mean %q?", args[0], cmd.CommandPath(), near)
