@@ -136,15 +136,13 @@ func (n *Note) addAttachment(v value) {
 	if v.is(kindString) {
 		target = v
 	}
-	for _, r := range resourcesOf(target) {
-		a.URL = r.href
-		if a.MediaType == "" {
-			a.MediaType = r.mediaType
-		}
-		break
-	}
-	if a.URL == "" {
+	resources := resourcesOf(target)
+	if len(resources) == 0 {
 		return
+	}
+	a.URL = resources[0].href
+	if a.MediaType == "" {
+		a.MediaType = resources[0].mediaType
 	}
 	a.Kind = kindOf(a.MediaType, knownType(v))
 	n.add(a)
