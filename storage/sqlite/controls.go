@@ -9,16 +9,17 @@ import (
 	"hark/storage"
 )
 
-// isAnswer tells the kinds of which only the newest to an actor counts.
-func isAnswer(k storage.ControlKind) bool {
-	return k == storage.ControlAccept || k == storage.ControlReject || k == storage.ControlGreet
+// replaced are the kinds of which those that wait for the same actor give way
+// to a new message of a kind.
+var replaced = map[storage.ControlKind][]storage.ControlKind{
+	storage.ControlAccept: {storage.ControlAccept, storage.ControlReject, storage.ControlGreet},
+	storage.ControlReject: {storage.ControlAccept, storage.ControlReject, storage.ControlGreet},
+	storage.ControlGreet:  {storage.ControlGreet},
 }
 
 func (t *tx) addControl(ctx context.Context, c storage.Control) (int64, error) {
-	if isAnswer(c.Kind) {
-		_, err := t.exec(ctx, "DELETE FROM control WHERE actor = ? AND kind IN (?, ?, ?)", c.Actor,
-			string(storage.ControlAccept), string(storage.ControlReject), string(storage.ControlGreet))
-		if err != nil {
+	for _, kind := range replaced[c.Kind] {
+		if _, err := t.exec(ctx, "DELETE FROM control WHERE actor = ? AND kind = ?", c.Actor, string(kind)); err != nil {
 			return 0, err
 		}
 	}

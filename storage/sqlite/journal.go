@@ -176,8 +176,10 @@ func (s *Store) Bounds(ctx context.Context) (tail, head int64, err error) {
 func (s *Store) Trim(ctx context.Context, before time.Time, upTo int64) (int64, error) {
 	var n int64
 	err := s.journal.w.do(ctx, func(ctx context.Context, t *tx) (err error) {
-		n, err = t.exec(ctx, `DELETE FROM journal WHERE seq IN
-			(SELECT seq FROM journal WHERE seq <= ? AND received < ? ORDER BY seq LIMIT ?)`, upTo, before.UnixMilli(), trimLimit)
+		// Arrival rises with the sequence: the old ones come first, and no
+		// more rows than these need be looked at.
+		n, err = t.exec(ctx, `DELETE FROM journal WHERE received < ?1 AND seq IN
+			(SELECT seq FROM journal WHERE seq <= ?2 ORDER BY seq LIMIT ?3)`, before.UnixMilli(), upTo, trimLimit)
 		if err != nil {
 			return err
 		}

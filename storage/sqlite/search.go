@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ const (
 	pageDefault    = 20
 	pageMost       = 200
 	eachPage       = 200
+	countStep      = 5000
 )
 
 // Search returns a page of the posts that a query selects, in the order that
@@ -85,16 +87,27 @@ func (s *Store) byArrival(ctx, timed context.Context, q *query.Query, p storage.
 }
 
 // Count returns how many posts a query selects; capped, if there are more
-// than most, of which n is then the value.
+// than most, of which n is then the value, or if two seconds did not suffice
+// to count them.
 func (s *Store) Count(ctx context.Context, q *query.Query, most int64) (n int64, capped bool, err error) {
 	if q.Nothing() && !q.IsAll() {
 		return 0, false, nil
 	}
-	where, args := condition(q)
-	err = s.archive.reads.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM post p WHERE "+where+" LIMIT ?)",
-		append(args, most+1)...).Scan(&n)
-	if err != nil {
-		return 0, false, fmt.Errorf("count: %w", known(err))
+	timed, cancel := context.WithTimeout(ctx, searchDeadline)
+	defer cancel()
+	w := s.walk(q, storage.Page{})
+	for n <= most && !w.ended {
+		err := w.step(timed, "p.id", int(min(most+1-n, countStep)), func(rows *sql.Rows) (id int64, err error) {
+			n++
+			err = rows.Scan(&id)
+			return id, err
+		})
+		if expired(ctx, timed, err) {
+			return min(n, most), true, nil
+		}
+		if err != nil {
+			return 0, false, fmt.Errorf("count: %w", known(err))
+		}
 	}
 	return min(n, most), n > most, nil
 }

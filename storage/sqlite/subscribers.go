@@ -70,7 +70,7 @@ func (s *Store) ListSubscribers(ctx context.Context, f storage.SubscriberFilter)
 // PutSubscription keeps a subscriber and queues the control messages that its
 // change calls for, in one transaction. It sets the IDs of the controls. A
 // cursor is never moved back: of the kept and the given one the later stays.
-// An Accept, Reject or greeting replaces one to the same actor that is not yet
+// An Accept or Reject replaces one to the same actor that is not yet
 // delivered, so that a retried old answer cannot arrive after a newer one.
 func (s *Store) PutSubscription(ctx context.Context, sub *storage.Subscriber, controls []storage.Control) error {
 	ids := make([]int64, len(controls))

@@ -39,9 +39,10 @@ type walker struct {
 	ended     bool  // there is nothing more
 }
 
-// firstStretch is an hour's worth of ids: tens of thousands of posts on a
-// busy node, a handful on a quiet one. It grows while hits are rare.
-const firstStretch = int64(time.Hour/time.Millisecond) << 16
+// firstStretch is a minute's worth of ids: some hundred posts on a busy node,
+// one on a quiet one. It grows while hits are rare: SQLite gathers all rows
+// of a word within the stretch before it looks at the first.
+const firstStretch = int64(time.Minute/time.Millisecond) << 16
 
 func (s *Store) walk(q *query.Query, p storage.Page) *walker {
 	w := &walker{s: s, below: math.MaxInt64, above: p.MinID, stretch: firstStretch}
@@ -114,8 +115,8 @@ func (w *walker) passed(from, to int64, ids []int64, limit int) {
 	case len(ids) == limit: // there may be more in this stretch
 		from, to = ids[limit-1], ids[limit-1]
 		w.stretch = max(w.stretch/2, firstStretch)
-	case w.stretch < math.MaxInt64/4:
-		w.stretch *= 4
+	case w.stretch < math.MaxInt64/8:
+		w.stretch *= 8
 	}
 	if w.ascending {
 		w.above = to

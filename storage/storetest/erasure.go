@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func Erasure(t *testing.T, open func(t *testing.T) ErasingStore, files func(t *t
 			}
 		}
 	}
-	p := post(1, "ann", "")
+	p := secretPost("")
 	for name, act := range map[string]func(*testing.T, ErasingStore, *storage.Post){
 		"Delete":      delete1,
 		"ForgetActor": forget(p.Actor, "", ""),
@@ -50,12 +51,15 @@ func Erasure(t *testing.T, open func(t *testing.T) ErasingStore, files func(t *t
 			noError(t, s.Checkpoint(t.Context()))
 		},
 		"Update": func(t *testing.T, s ErasingStore, p *storage.Post) {
-			next := post(1, "ann", "harmless")
+			next := secretPost("harmless")
 			must[[]storage.OpResult](t)(s.Apply(t.Context(), storage.Batch{Cursor: 2, Ops: []storage.Op{{Kind: storage.OpUpdate, Post: next}}}))
 			must[int64](t)(s.EraseObject(t.Context(), p.URI))
 			noError(t, s.Checkpoint(t.Context()))
 		},
 		"Expire": func(t *testing.T, s ErasingStore, p *storage.Post) {
+			for _, u := range must[[]storage.Unresolved](t)(s.ListUnresolved(t.Context(), time.Now(), 10)) {
+				noError(t, s.DropUnresolved(t.Context(), u.ID))
+			}
 			for must[int64](t)(s.Expire(t.Context(), p.Received.Add(time.Minute), 0)) > 0 {
 			}
 			must[int64](t)(s.Trim(t.Context(), time.Now().Add(time.Hour), 1<<40))
@@ -65,17 +69,20 @@ func Erasure(t *testing.T, open func(t *testing.T) ErasingStore, files func(t *t
 		t.Run(name, func(t *testing.T) {
 			s := started(t, open)
 			secretIn(t, s)
-			if n := occurrences(t, files(t)); n == 0 {
-				t.Fatal("the word is in no file: the test proves nothing")
+			if occurrences(t, files(t), secret) == 0 || occurrences(t, files(t), secretID) == 0 {
+				t.Fatal("the words are in no file: the test proves nothing")
 			}
-			act(t, s, post(1, "ann", ""))
-			if n := occurrences(t, files(t)); n > 0 {
+			act(t, s, p)
+			if n := occurrences(t, files(t), secret); n > 0 {
 				t.Errorf("the word is left %d times", n)
+			}
+			if n := occurrences(t, files(t), secretID); strings.HasPrefix(name, "Forget") && n > 0 {
+				t.Errorf("the id is left %d times", n)
 			}
 			if name == "Expire" || name == "Update" {
 				return
 			}
-			again := post(1, "ann", "back again")
+			again := secretPost("back again")
 			if n := must[int64](t)(s.PutPosts(t.Context(), []storage.Post{*again})); n != 0 {
 				t.Error("an import brought the post back")
 			}
@@ -106,10 +113,19 @@ func Erasure(t *testing.T, open func(t *testing.T) ErasingStore, files func(t *t
 	})
 }
 
-// secretIn stores a post with the word among others of another host.
+// secretID is part of the post's and its activity's id.
+const secretID = "vuxqidplome"
+
+func secretPost(text string) *storage.Post {
+	p := post(1, "ann", text)
+	p.URI, p.URL, p.ActivityID = "https://a.example/notes/"+secretID, "https://a.example/@ann/"+secretID, "https://a.example/activities/"+secretID
+	return p
+}
+
+// secretIn stores a post with the words among others of another host.
 func secretIn(t *testing.T, s ErasingStore) {
 	t.Helper()
-	p := post(1, "ann", "text "+secret)
+	p := secretPost("text " + secret)
 	p.Warning, p.Name, p.Poll, p.Tags = secret, secret, []string{secret}, []string{secret}
 	p.Attachments[0].Description, p.Labels[0].Reasons[0].Text = secret, secret
 	p.Raw = []byte(`{"content":"` + secret + `"}`)
@@ -121,22 +137,25 @@ func secretIn(t *testing.T, s ErasingStore) {
 	}
 	must[[]storage.OpResult](t)(s.Apply(t.Context(), storage.Batch{Ops: ops, Cursor: 1}))
 	e := entry(1)
+	e.ActivityID, e.ObjectID, e.ObjectKey = p.ActivityID, p.URI, p.URI
 	e.Body, e.Object = []byte(secret), []byte(secret)
 	e.Evidence.Signature = secret
 	must[bool](t)(s.Append(t.Context(), e))
+	u := &storage.Unresolved{ActivityID: p.ActivityID + "/announce", Actor: p.Actor, ObjectID: p.URI, Via: "a.example", Body: []byte(secret)}
+	must[bool](t)(s.AppendUnresolved(t.Context(), u))
 	noError(t, s.Checkpoint(t.Context())) // so that it stands in the database, not in the log alone
 }
 
-// occurrences counts the word in the bytes of the files. Compressed bytes are
+// occurrences counts a word in the bytes of the files. Compressed bytes are
 // not looked into: short activities are stored as they are.
-func occurrences(t *testing.T, files []string) (n int) {
+func occurrences(t *testing.T, files []string, word string) (n int) {
 	t.Helper()
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		n += bytes.Count(b, []byte(secret))
+		n += bytes.Count(b, []byte(word))
 	}
 	return n
 }

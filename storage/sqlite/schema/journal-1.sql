@@ -104,7 +104,7 @@ CREATE INDEX control_actor ON control (actor);
 
 CREATE TABLE policy (
   host    TEXT    PRIMARY KEY,
-  action  TEXT    NOT NULL CHECK (action IN ('block', 'allow')),
+  action  TEXT    NOT NULL,
   reason  TEXT    NOT NULL,
   created INTEGER NOT NULL
 ) STRICT;
