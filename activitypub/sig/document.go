@@ -18,10 +18,10 @@ const (
 	maxValues   = 5000
 	// maxAnonymous bounds the objects without an id, whose canonical labels
 	// are what is dear about canonicalising; a hashtag or mention is one.
-	maxAnonymous = 1024
+	maxAnonymous = 512
 	// maxNested bounds the ones inside others of their kind: there the work
 	// grows with the square. A poll's option with its vote count is one.
-	maxNested = 96
+	maxNested = 64
 	maxExact  = 1 << 53
 )
 
@@ -257,10 +257,8 @@ func (w *walker) list(key string, v any, typ string, anonymous bool) error {
 		items = []any{v}
 	}
 	w.statements += 1 + len(items) // the list itself, and what comes next
-	w.anonymous += len(items)
-	if anonymous {
-		w.nested += len(items)
-	}
+	w.anonymous += len(items)      // every place in a list is a node
+	w.nested += len(items)
 	if w.anonymous > maxAnonymous || w.nested > maxNested {
 		return unsafe("%.80q is too long a list", key)
 	}
