@@ -59,7 +59,7 @@ func (r RelayActor) Handle() string { return RelayUsername + "@" + r.Domain }
 // Document returns the actor document. It fails if BaseURL, Domain or IconURL
 // are not what they should be, with ErrIRI, or if the key is missing.
 //
-// ref: ActivityPub §4.1; FEP-2c59 (webfinger); FEP-844e (generator)
+// ref: ActivityPub §4.1; FEP-2c59 (webfinger)
 func (r RelayActor) Document() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("write relay actor: %w", err)
@@ -110,33 +110,11 @@ func (r RelayActor) Document() ([]byte, error) {
 		property{"manuallyApprovesFollowers", r.ManuallyApproves},
 		property{"discoverable", true},
 		property{"indexable", false},
-		property{"generator", implemented},
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("write relay actor: %w", err)
 	}
 	return doc, nil
-}
-
-// generator names what the program behind an actor can do.
-type generator struct {
-	Type       string           `json:"type"`
-	Name       string           `json:"name"`
-	Implements []implementation `json:"implements"`
-}
-
-type implementation struct {
-	Href string `json:"href"`
-	Name string `json:"name"`
-}
-
-// implemented is read by servers that would otherwise find out by trying.
-var implemented = generator{
-	Type: "Application",
-	Name: "Hark",
-	Implements: []implementation{
-		{Href: "https://datatracker.ietf.org/doc/html/rfc9421", Name: "RFC-9421: HTTP Message Signatures"},
-	},
 }
 
 // check makes sure that what becomes part of a document is what it seems: the

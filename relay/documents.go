@@ -65,8 +65,9 @@ func (d *documents) NodeInfo(ctx context.Context, version string) ([]byte, error
 		hosts = append(hosts, s.Host)
 	}
 	return wellknown.NodeInfo(version, wellknown.Info{
-		Version: d.n.o.Version, NodeName: d.n.o.Name, NodeDescription: d.n.o.Description,
+		Version: d.n.o.Version,
 		Metadata: map[string]any{
+			"nodeName": d.n.o.Name, "nodeDescription": d.n.o.Description,
 			"relay": true, "subscribers": len(subs), "peers": hosts, "posts_held": stats.Posts,
 			"retention_days": int(d.n.o.Retention.Hours() / 24), "consent": string(d.n.o.Consent),
 		},

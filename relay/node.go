@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
 	"net"
 	"net/http"
@@ -157,7 +158,7 @@ func (n *Node) wire() error {
 		return err
 	}
 	actor := activitypub.RelayActor{
-		Domain: n.host, BaseURL: n.base, Name: o.Name, Summary: o.Description, PublicKeyPEM: string(pem),
+		Domain: n.host, BaseURL: n.base, Name: o.Name, Summary: html.EscapeString(o.Description), PublicKeyPEM: string(pem),
 		IconURL: n.base + "/icon.png", Published: published, ManuallyApproves: o.Approval,
 	}
 	n.identity = subscription.Identity{Relay: actor}

@@ -1,8 +1,11 @@
 package listen
 
 import (
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 
 	"hark/activitypub"
 	"hark/classifier"
@@ -19,7 +22,7 @@ func postOf(note *activitypub.Note, e *storage.Entry, author *activitypub.Actor,
 		Published: note.Published.UTC(), Received: e.Received, Edited: note.Updated.UTC(),
 		Text: note.Text, Warning: note.Warning, Sensitive: note.Sensitive,
 		InReplyTo: note.InReplyTo, Quote: note.Quote, Emojis: note.Emojis,
-		Tags: note.Tags, Links: note.Links, Poll: note.Poll,
+		Tags: folded(note.Tags), Links: note.Links, Poll: note.Poll,
 		Raw: e.Body, Evidence: e.Evidence, ActivityID: e.ActivityID,
 	}
 	if len(e.Object) > 0 {
@@ -57,6 +60,17 @@ func postOf(note *activitypub.Note, e *storage.Entry, author *activitypub.Actor,
 	}
 	p.SimHash = SimHash(p.Text)
 	return p
+}
+
+// folded brings hashtags into one form, each once.
+func folded(tags []string) []string {
+	out := make([]string, 0, len(tags))
+	for _, t := range tags {
+		if t = strings.ToLower(norm.NFKC.String(t)); t != "" && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // inputOf is what the classifier sees of a post: everything a person would read.
