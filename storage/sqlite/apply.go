@@ -143,8 +143,8 @@ func (a *applier) apply(ctx context.Context, op storage.Op) (storage.OpResult, e
 }
 
 func (a *applier) put(ctx context.Context, p *storage.Post, newID func(context.Context, *storage.Post) (int64, error)) (storage.OpResult, error) {
-	if p.URI == "" {
-		return storage.OpResult{}, errOp
+	if p.URI == "" { // nothing could ever change or delete it
+		return storage.OpResult{}, nil
 	}
 	var n int
 	err := a.t.one(ctx, []any{&n}, "SELECT (SELECT count(*) FROM post WHERE uri = ?) + (SELECT count(*) FROM tombstone WHERE key IN (?, ?))",
@@ -230,7 +230,7 @@ func (a *applier) attach(ctx context.Context, id int64, p *storage.Post) error {
 	for _, l := range p.Labels {
 		// One row per name: of several judges the highest score, over if any says so.
 		_, err := a.t.exec(ctx, `INSERT INTO post_label (post_id, name, score, over) VALUES (?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET score = max(score, excluded.score), over = max(over, excluded.over)`, id, l.Name, l.Score, l.Over)
+			ON CONFLICT DO UPDATE SET score = max(score, excluded.score), over = max(over, excluded.over)`, id, l.Name, finite(l.Score), l.Over)
 		if err != nil {
 			return err
 		}

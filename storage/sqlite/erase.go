@@ -206,7 +206,7 @@ func (s *Store) forgetHost(ctx context.Context, host string, r *storage.Forgotte
 		return err
 	}
 	// The handle tells the host where accounts live at another address than posts.
-	if r.Posts, err = s.erasePosts(ctx, "host = ?1 OR handle LIKE '%@' || ?1", host); err != nil {
+	if r.Posts, err = s.erasePosts(ctx, "host = ?1 OR substr(handle, -length(?1) - 1) = '@' || ?1", host); err != nil {
 		return err
 	}
 	r.Actors, err = s.eraseActors(ctx, "host = ?", host)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,9 +35,30 @@ func (s *Store) postArgs(id int64, p *storage.Post) ([]any, error) {
 	args := []any{id, p.URI, p.URL, p.Type, p.Actor, p.Handle, p.Name, p.Host, p.Via, p.Software,
 		ms(p.Published), ms(p.Received), ms(p.Edited), p.Language, p.Text, p.Warning, p.Sensitive, p.InReplyTo, p.Quote, p.Bot,
 		js(list(p.Tags)), js(list(p.Mentions)), js(list(p.Links)), js(list(p.Attachments)), js(list(p.Poll)), p.Emojis,
-		js(list(p.Labels)), p.ModelVer, int64(p.SimHash), p.Consent,
+		js(list(finiteLabels(p.Labels))), p.ModelVer, int64(p.SimHash), p.Consent,
 		p.ActivityID, js(evidence(p.Evidence)), s.pack.pack(p.Raw)}
 	return args, errors.Join(errs...)
+}
+
+// finite keeps a judge's arithmetic from stopping the listener: what is not a
+// number cannot be stored, and counts as nothing.
+func finite(f float64) float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
+	}
+	return f
+}
+
+func finiteLabels(labels []storage.Label) []storage.Label {
+	labels = slices.Clone(labels)
+	for i := range labels {
+		l := &labels[i]
+		l.Score, l.Reasons = finite(l.Score), slices.Clone(l.Reasons)
+		for j := range l.Reasons {
+			l.Reasons[j].Weight = finite(l.Reasons[j].Weight)
+		}
+	}
+	return labels
 }
 
 // scanPost reads a row of postColumns and what extra columns follow.

@@ -133,7 +133,7 @@ func (s *Store) DataVersion(ctx context.Context) (int64, error) {
 	// The pragma counts the commits of all connections but the asking one:
 	// only the writing connection therefore tells foreign from own.
 	var v int64
-	err := s.journal.w.do(ctx, func(ctx context.Context, t *tx) error {
+	err := s.journal.w.alone(ctx, func(ctx context.Context, t *tx) error {
 		return t.one(ctx, []any{&v}, "PRAGMA data_version")
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func Archive(t *testing.T, open func(t *testing.T) ArchiveStore) {
 		"Delete":      remove,
 		"DeleteActor": removeActor,
 		"LateCreate":  lateCreate,
+		"Odd":         oddPosts,
 		"SameBatch":   sameBatch,
 		"Actors":      actors,
 		"Import":      importPosts,
@@ -211,6 +213,26 @@ func removeActor(t *testing.T, s ArchiveStore) {
 	found(t, s, "", 2)
 	_, err := s.GetActor(ctx, gone.Actor)
 	wantError(t, err, storage.ErrNotFound)
+}
+
+// oddPosts must neither be lost nor stop the listener.
+func oddPosts(t *testing.T, s ArchiveStore) {
+	ctx := t.Context()
+	nan := post(1, "ann", "nan")
+	nan.Labels[0].Score, nan.Labels[0].Reasons[0].Weight = math.NaN(), math.Inf(1)
+	bytes := post(2, "ann", "bytes \xff\x00 '\"; DROP TABLE post; -- \u202e")
+	twice := post(3, "ann", "twice")
+	twice.Labels = []storage.Label{{Name: "spam", Score: 0.2}, {Name: "spam", Score: 0.8, Over: true}}
+	bare := storage.Post{URI: post(4, "ann", "").URI}
+	rs := apply(t, s, 1, puts(nan, bytes, twice, &bare, &storage.Post{Text: "no URI"})...)
+	equal(t, "applied", applied(rs), []bool{true, true, true, true, false})
+	if l := must[storage.Post](t)(s.GetPostByURI(ctx, nan.URI)).Labels; len(l) != 1 || l[0].Score != 0 {
+		t.Errorf("labels %+v", l)
+	}
+	equal(t, "text", must[storage.Post](t)(s.GetPostByURI(ctx, bytes.URI)).Text, bytes.Text)
+	equal(t, "both labels", must[storage.Post](t)(s.GetPostByURI(ctx, twice.URI)).Labels, twice.Labels)
+	bare.ID = rs[3].IDs[0]
+	equal(t, "bare post", must[storage.Post](t)(s.GetPostByURI(ctx, bare.URI)), bare)
 }
 
 func lateCreate(t *testing.T, s ArchiveStore) {

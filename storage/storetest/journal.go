@@ -104,6 +104,11 @@ func duplicates(t *testing.T, open func(*testing.T) JournalStore) {
 			t.Errorf("Seen(%q) = %v", id, got)
 		}
 	}
+	for key, want := range map[string]bool{"o1": true, "a1": true, "a2": false} {
+		if got := must[bool](t)(s.SeenObject(ctx, key)); got != want {
+			t.Errorf("SeenObject(%q) = %v", key, got)
+		}
+	}
 	if _, err := s.Append(ctx, &storage.Entry{Body: []byte("{}")}); err == nil {
 		t.Error("an entry without an activity id was taken")
 	}
@@ -317,11 +322,17 @@ func erase(t *testing.T, open func(*testing.T) JournalStore) {
 	add(7, func(e *storage.Entry) {
 		e.Type, e.Object = "Announce", []byte(`{"id":"https://c.example/1","attributedTo":"https://c.example/carl","tag":{"href":"`+bob+`"}}`)
 	})
+	if n := must[int64](t)(s.EraseOwn(ctx, note1, bob)); n != 0 {
+		t.Errorf("%d entries of another's object erased", n)
+	}
+	if n := must[int64](t)(s.EraseOwn(ctx, entry(4).ObjectID, bob)); n != 1 {
+		t.Errorf("%d entries of an own object erased, want 1", n)
+	}
 	if n := must[int64](t)(s.EraseObject(ctx, note1)); n != 2 {
 		t.Errorf("%d entries of the object erased, want 2", n)
 	}
-	if n := must[int64](t)(s.EraseActor(ctx, bob)); n != 2 {
-		t.Errorf("%d entries of the actor erased, want 2", n)
+	if n := must[int64](t)(s.EraseActor(ctx, bob)); n != 1 {
+		t.Errorf("%d entries of the actor erased, want the one left", n)
 	}
 	if n := must[int64](t)(s.EraseActor(ctx, bob)); n != 0 {
 		t.Errorf("%d entries erased the second time", n)

@@ -25,6 +25,7 @@ import (
 type JournalStore interface {
 	Append(ctx context.Context, e *storage.Entry) (bool, error)
 	Seen(ctx context.Context, activityID string) (bool, error)
+	SeenObject(ctx context.Context, objectKey string) (bool, error)
 	AppendUnresolved(ctx context.Context, u *storage.Unresolved) (bool, error)
 	Resolve(ctx context.Context, unresolvedID int64, e *storage.Entry) (bool, error)
 	ListUnresolved(ctx context.Context, due time.Time, limit int) ([]storage.Unresolved, error)
@@ -35,6 +36,7 @@ type JournalStore interface {
 	Bounds(ctx context.Context) (tail, head int64, err error)
 	Trim(ctx context.Context, before time.Time, upTo int64) (int64, error)
 	EraseObject(ctx context.Context, objectID string) (int64, error)
+	EraseOwn(ctx context.Context, objectID, actor string) (int64, error)
 	EraseActor(ctx context.Context, actor string) (int64, error)
 	Close() error
 }
