@@ -263,31 +263,44 @@ func (s *Store) eraseActors(ctx context.Context, where string, args ...any) (n i
 	return n, err
 }
 
+// expireStep is how many posts one transaction of Expire erases: taking one
+// out of the full-text index costs more than putting it in, and the listener
+// waits meanwhile.
+const expireStep = 100
+
 // Expire erases the oldest posts that arrived before a time, at most limit
-// (500 if 0, never more than 5,000), and returns how many; a caller repeats
-// it until that is 0. With them go cached actors of that age without posts,
-// and tombstones, sessions and sign-in links that are long over.
+// (500 if 0), and returns how many; a caller repeats it until that is less.
+// With them go cached actors of that age without posts, and tombstones,
+// sessions and sign-in links that are long over.
 func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int64, error) {
-	limit = bounded(limit, eraseLimit, 10*eraseLimit)
-	var n int64
-	err := s.archive.w.do(ctx, func(ctx context.Context, t *tx) error {
-		a := s.applier(t)
-		vs, err := a.victims(ctx, "SELECT id, uri, actor FROM post WHERE received < ? ORDER BY received, id LIMIT ?", before.UnixMilli(), limit)
-		if err != nil {
-			return err
-		}
-		for _, v := range vs {
-			if err := a.erase(ctx, v); err != nil {
+	if limit <= 0 {
+		limit = eraseLimit
+	}
+	var total int
+	for {
+		step := min(expireStep, limit-total)
+		var n int
+		err := s.archive.w.do(ctx, func(ctx context.Context, t *tx) error {
+			a := s.applier(t)
+			vs, err := a.victims(ctx, "SELECT id, uri, actor FROM post WHERE received < ? ORDER BY received, id LIMIT ?", before.UnixMilli(), step)
+			if err != nil {
 				return err
 			}
+			for _, v := range vs {
+				if err := a.erase(ctx, v); err != nil {
+					return err
+				}
+			}
+			n = len(vs)
+			return a.sweep(ctx, before, step)
+		})
+		if err != nil {
+			return int64(total), fmt.Errorf("expire posts: %w", err)
 		}
-		n = int64(len(vs))
-		return a.sweep(ctx, before, limit)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("expire posts: %w", err)
+		if total += n; n < step || total == limit {
+			return int64(total), nil
+		}
 	}
-	return n, nil
 }
 
 // sweep removes what has lost its use.
