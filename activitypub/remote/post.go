@@ -3,7 +3,6 @@ package remote
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,11 +72,8 @@ func (c *Client) Post(ctx context.Context, inbox string, body []byte, sign func(
 		Status: resp.StatusCode, Took: time.Since(start),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), c.o.Now()),
 	}
-	// What the body cannot say any more does not change what the status said.
-	excerpt, err := io.ReadAll(io.LimitReader(resp.Body, maxExcerpt))
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return answer, nil
-	}
+	// A body that breaks off does not change what the status said.
+	excerpt, _ := io.ReadAll(io.LimitReader(resp.Body, maxExcerpt))
 	answer.Body = printable(excerpt)
 	return answer, nil
 }
