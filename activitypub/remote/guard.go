@@ -2,7 +2,9 @@ package remote
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -97,5 +99,25 @@ func (c *Client) usable(address string) (activitypub.IRI, error) {
 	if !c.o.AllowHTTP && strings.HasPrefix(string(iri), "http:") {
 		return "", fmt.Errorf("%q is not https: %w", iri, ErrForbiddenAddress)
 	}
+	if numeric(iri.Host()) {
+		return "", fmt.Errorf("%q has a number for a host: %w", iri, ErrForbiddenAddress)
+	}
 	return iri, nil
+}
+
+// numeric reports whether a host is a number that some resolvers take for an
+// IPv4 address in one of its old notations: 2130706433, 0x7f.1, 127.1. Names
+// never end in a numeric label; plain addresses are left to the guard.
+//
+// ref: WHATWG URL §3.5, "ends in a number"
+func numeric(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return false
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	_, err := strconv.ParseUint(last, 0, 64)
+	return err == nil || last != "" && strings.Trim(last, "0123456789") == ""
 }

@@ -30,10 +30,10 @@ const (
 // digits, trailing bytes.
 func decodeDocument(doc []byte) (map[string]any, error) {
 	if len(doc) > maxDocument {
-		return nil, unsafe("document of %d bytes", len(doc))
+		return nil, refuse("document of %d bytes", len(doc))
 	}
 	if !utf8.Valid(doc) {
-		return nil, unsafe("document is not UTF-8")
+		return nil, refuse("document is not UTF-8")
 	}
 	d := &decoder{json: json.NewDecoder(bytes.NewReader(doc))}
 	d.json.UseNumber()
@@ -42,11 +42,11 @@ func decodeDocument(doc []byte) (map[string]any, error) {
 		return nil, err
 	}
 	if _, err := d.json.Token(); err != io.EOF {
-		return nil, unsafe("bytes after the document")
+		return nil, refuse("bytes after the document")
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return nil, unsafe("document is not an object")
+		return nil, refuse("document is not an object")
 	}
 	return object, nil
 }
@@ -58,11 +58,11 @@ type decoder struct {
 
 func (d *decoder) value(depth int) (any, error) {
 	if d.values++; d.values > maxValues || depth > maxDepth {
-		return nil, unsafe("more than %d values or %d levels", maxValues, maxDepth)
+		return nil, refuse("more than %d values or %d levels", maxValues, maxDepth)
 	}
 	t, err := d.json.Token()
 	if err != nil {
-		return nil, unsafe("JSON: %v", err)
+		return nil, refuse("JSON: %v", err)
 	}
 	switch t := t.(type) {
 	case json.Delim:
@@ -73,7 +73,7 @@ func (d *decoder) value(depth int) (any, error) {
 	case json.Number:
 		f, err := t.Float64()
 		if err != nil || math.Abs(f) > maxExact {
-			return nil, unsafe("number %.40s", t)
+			return nil, refuse("number %.40s", t)
 		}
 		return f, nil
 	}
@@ -85,14 +85,14 @@ func (d *decoder) object(depth int) (any, error) {
 	for d.json.More() {
 		t, err := d.json.Token()
 		if err != nil {
-			return nil, unsafe("JSON: %v", err)
+			return nil, refuse("JSON: %v", err)
 		}
 		key, ok := t.(string)
 		if !ok {
-			return nil, unsafe("key is not a string")
+			return nil, refuse("key is not a string")
 		}
 		if _, twice := object[key]; twice {
-			return nil, unsafe("duplicate key %.80q", key)
+			return nil, refuse("duplicate key %.80q", key)
 		}
 		if object[key], err = d.value(depth + 1); err != nil {
 			return nil, err
@@ -115,7 +115,7 @@ func (d *decoder) array(depth int) (any, error) {
 
 func (d *decoder) end() error {
 	if _, err := d.json.Token(); err != nil {
-		return unsafe("JSON: %v", err)
+		return refuse("JSON: %v", err)
 	}
 	return nil
 }
@@ -136,11 +136,11 @@ func (w *walker) object(o map[string]any, inside bool) error {
 	_, named := o["id"]
 	if !named {
 		if w.anonymous++; w.anonymous > maxAnonymous {
-			return unsafe("more than %d objects without an id", maxAnonymous)
+			return refuse("more than %d objects without an id", maxAnonymous)
 		}
 		if inside {
 			if w.nested++; w.nested > maxNested {
-				return unsafe("more than %d nested objects without an id", maxNested)
+				return refuse("more than %d nested objects without an id", maxNested)
 			}
 		}
 	}
@@ -157,7 +157,7 @@ func (w *walker) entry(key string, v any, anonymous bool) error {
 	case "id":
 		id, ok := v.(string)
 		if !ok || !w.vocabulary.address(id) || id == "as:Public" {
-			return unsafe("id %.80v", v)
+			return refuse("id %.80v", v)
 		}
 		return nil
 	case "type":
@@ -165,7 +165,7 @@ func (w *walker) entry(key string, v any, anonymous bool) error {
 	}
 	d, ok := w.vocabulary.property(key)
 	if !ok {
-		return unsafe("%.80q is not covered, the context does not define it", key)
+		return refuse("%.80q is not covered, the context does not define it", key)
 	}
 	container := ""
 	if len(d.Container) > 0 {
@@ -185,7 +185,7 @@ func (w *walker) entry(key string, v any, anonymous bool) error {
 		return w.item(key, v, d.Type, anonymous)
 	}
 	if anonymous && twins(items) {
-		return unsafe("%.80q holds objects that cannot be told apart", key)
+		return refuse("%.80q holds objects that cannot be told apart", key)
 	}
 	for _, item := range items {
 		if err := w.item(key, item, d.Type, anonymous); err != nil {
@@ -208,7 +208,7 @@ var consent = map[string]bool{"searchableBy": true, "indexable": true, "discover
 
 func (w *walker) blank(key string) error {
 	if consent[key] {
-		return unsafe("empty %q is not covered", key)
+		return refuse("empty %q is not covered", key)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (w *walker) types(v any) error {
 	for _, item := range items {
 		name, ok := item.(string)
 		if !ok || !w.vocabulary.typeName(name) {
-			return unsafe("type %.80v is not covered, the context does not define it", item)
+			return refuse("type %.80v is not covered, the context does not define it", item)
 		}
 		w.statements++
 	}
@@ -235,14 +235,14 @@ func (w *walker) item(key string, v any, typ string, anonymous bool) error {
 		return w.object(v, anonymous)
 	case string:
 		if typ == "@id" && !w.vocabulary.address(v) {
-			return unsafe("%.80q: %.80q is not an address", key, v)
+			return refuse("%.80q: %.80q is not an address", key, v)
 		}
 	case float64, bool:
 		if typ == "@id" {
-			return unsafe("%.80q is not an address", key)
+			return refuse("%.80q is not an address", key)
 		}
 	default: // null or an array inside an array
-		return unsafe("%.80q holds %.20v", key, v)
+		return refuse("%.80q holds %.20v", key, v)
 	}
 	w.statements++
 	return nil
@@ -260,7 +260,7 @@ func (w *walker) list(key string, v any, typ string, anonymous bool) error {
 	w.anonymous += len(items)      // every place in a list is a node
 	w.nested += len(items)
 	if w.anonymous > maxAnonymous || w.nested > maxNested {
-		return unsafe("%.80q is too long a list", key)
+		return refuse("%.80q is too long a list", key)
 	}
 	for _, item := range items {
 		if err := w.item(key, item, typ, true); err != nil {
@@ -276,11 +276,11 @@ func (w *walker) languageMap(key string, v any) error {
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return unsafe("%.80q is not a map of languages", key)
+		return refuse("%.80q is not a map of languages", key)
 	}
 	for tag, text := range m {
 		if _, ok := text.(string); !ok || !languageTag(tag) {
-			return unsafe("%.80q: language %.40q", key, tag)
+			return refuse("%.80q: language %.40q", key, tag)
 		}
 		w.statements++
 	}

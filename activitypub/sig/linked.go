@@ -152,7 +152,7 @@ func readLinked(object map[string]any) (*linkedSignature, error) {
 		return nil, fmt.Errorf("document: %w", ErrNoSignature)
 	}
 	if _, ok := object["proof"]; ok {
-		return nil, unsafe("proof and signature together")
+		return nil, refuse("proof and signature together")
 	}
 	m, ok := raw.(map[string]any)
 	if !ok {
@@ -248,7 +248,7 @@ func (s *linkedSignature) digest() string {
 func documentDigest(object map[string]any) (digest string, keep func(), err error) {
 	raw, ok := object["@context"]
 	if !ok {
-		return "", nil, unsafe("document without @context")
+		return "", nil, refuse("document without @context")
 	}
 	v, keep, err := parseVocabulary(raw)
 	if err != nil {
@@ -256,7 +256,7 @@ func documentDigest(object map[string]any) (digest string, keep func(), err erro
 	}
 	delete(object, "@context")
 	if _, ok := object["type"]; !ok {
-		return "", nil, unsafe("document without a type")
+		return "", nil, refuse("document without a type")
 	}
 	w := &walker{vocabulary: v}
 	if err := w.object(object, false); err != nil {
@@ -267,7 +267,7 @@ func documentDigest(object map[string]any) (digest string, keep func(), err erro
 		return "", nil, err
 	}
 	if sum.lines != w.statements {
-		return "", nil, unsafe("%d entries make %d statements", w.statements, sum.lines)
+		return "", nil, refuse("%d entries make %d statements", w.statements, sum.lines)
 	}
 	return hex.EncodeToString(sum.hash.Sum(nil)), keep, nil
 }

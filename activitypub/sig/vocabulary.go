@@ -60,7 +60,7 @@ var contextCache = sync.OnceValue(func() *lru.Cache[string, *vocabulary] {
 func parseVocabulary(raw any) (v *vocabulary, keep func(), err error) {
 	text, err := json.Marshal(raw)
 	if err != nil || len(text) > maxContextBytes {
-		return nil, nil, unsafe("@context of %d bytes", len(text))
+		return nil, nil, refuse("@context of %d bytes", len(text))
 	}
 	key := string(text)
 	if v, ok := contextCache().Get(key); ok {
@@ -107,7 +107,7 @@ func activeContext(raw any) (*ld.Context, error) {
 func guarded[T any](f func() (T, error)) (result T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = unsafe("JSON-LD processor failed: %v", p)
+			err = refuse("JSON-LD processor failed: %v", p)
 		}
 	}()
 	result, err = f()
@@ -117,7 +117,8 @@ func guarded[T any](f func() (T, error)) (result T, err error) {
 	return result, err
 }
 
-func unsafe(format string, args ...any) error {
+// refuse makes an ErrUnsafeDocument that says why.
+func refuse(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrUnsafeDocument)...)
 }
 
@@ -129,7 +130,7 @@ func checkContext(raw any) error {
 		entries = []any{raw}
 	}
 	if len(entries) > maxContextEntries {
-		return unsafe("@context of %d entries", len(entries))
+		return refuse("@context of %d entries", len(entries))
 	}
 	hasAS := false
 	for _, e := range entries {
@@ -144,22 +145,22 @@ func checkContext(raw any) error {
 				return err
 			}
 		default:
-			return unsafe("@context entry of type %T", e)
+			return refuse("@context entry of type %T", e)
 		}
 	}
 	if !hasAS {
-		return unsafe("@context without Activity Streams")
+		return refuse("@context without Activity Streams")
 	}
 	return nil
 }
 
 func checkInline(c map[string]any) error {
 	if len(c) > maxContextTerms {
-		return unsafe("@context of %d terms", len(c))
+		return refuse("@context of %d terms", len(c))
 	}
 	for term, definition := range c {
 		if term == "" || len(term) > maxContextValue || strings.ContainsAny(term, "@:/") {
-			return unsafe("term %.80q in @context", term)
+			return refuse("term %.80q in @context", term)
 		}
 		parts, ok := definition.(map[string]any)
 		if !ok {
@@ -177,7 +178,7 @@ func checkInline(c map[string]any) error {
 func checkDefinition(term, key string, value any) error {
 	v, ok := value.(string)
 	if !ok || v == "" || len(v) > maxContextValue || strings.HasPrefix(v, "_:") {
-		return unsafe("term %.80q: value of %.80q", term, key)
+		return refuse("term %.80q: value of %.80q", term, key)
 	}
 	keyword := strings.HasPrefix(v, "@")
 	switch key {
@@ -191,7 +192,7 @@ func checkDefinition(term, key string, value any) error {
 		ok = false
 	}
 	if !ok {
-		return unsafe("term %.80q: %.80q is %.80q", term, key, v)
+		return refuse("term %.80q: %.80q is %.80q", term, key, v)
 	}
 	return nil
 }
@@ -206,7 +207,7 @@ func checkTerms(active *ld.Context) error {
 	for term, d := range as.TermDefinitions {
 		now := active.TermDefinitions[term]
 		if now == nil || !ld.DeepCompareTermDef(d, now, true) {
-			return unsafe("@context redefines %q", term)
+			return refuse("@context redefines %q", term)
 		}
 	}
 	for term, d := range active.TermDefinitions {
@@ -223,20 +224,20 @@ func checkTerms(active *ld.Context) error {
 func checkExtension(term string, d *ld.TermDefinition) error {
 	switch {
 	case d == nil, d.Reverse, d.HasContext, d.Nest != "", d.Index != "", d.Protected, d.HasDirection, d.HasLanguage:
-		return unsafe("term %q uses what JSON readers cannot follow", term)
+		return refuse("term %q uses what JSON readers cannot follow", term)
 	case strings.HasPrefix(d.ID, "@"), strings.HasPrefix(d.ID, "_:"), !strings.Contains(d.ID, ":"):
-		return unsafe("term %q stands for %.80q", term, d.ID)
+		return refuse("term %q stands for %.80q", term, d.ID)
 	case coreNames()[d.ID]:
-		return unsafe("term %q is a second name of %q", term, d.ID)
+		return refuse("term %q is a second name of %q", term, d.ID)
 	}
 	name := localName(d.ID)
 	if local, ok := strings.CutPrefix(d.ID, nsAS); ok {
 		if local != term || d.Type != "" && d.Type != "@id" || len(d.Container) > 0 && d.Container[0] != "@set" {
-			return unsafe("term %q renames or retypes %q", term, d.ID)
+			return refuse("term %q renames or retypes %q", term, d.ID)
 		}
 	}
 	if (watched[term] || watched[name]) && name != term && !sameThing[term+"="+name] {
-		return unsafe("term %q is another name than %q", term, d.ID)
+		return refuse("term %q is another name than %q", term, d.ID)
 	}
 	return nil
 }
