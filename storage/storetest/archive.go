@@ -31,6 +31,7 @@ func Archive(t *testing.T, open func(t *testing.T) ArchiveStore) {
 		"Search":      search,
 		"Paging":      paging,
 		"Each":        each,
+		"Agree":       agree,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, started(t, open)) })
 	}
