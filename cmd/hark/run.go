@@ -106,6 +106,7 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
 		p.tokenCommand(),
 		p.forgetCommand(),
 		p.auditCommand(),
+		p.selftestCommand(),
 		p.versionCommand(),
 	)
 	for _, cmd := range everyCommand(root) {

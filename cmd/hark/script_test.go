@@ -2,10 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"hark/storage"
+	"hark/storage/sqlite"
 )
 
 // TestMain lets the scripts run the program itself.
@@ -18,5 +29,104 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"seed":      seed,
+			"sha256sum": checkSums,
+			"exitcode":  exitCode,
+		},
+	})
+}
+
+// exitCode runs `hark` with the arguments behind the wanted code: the codes
+// are part of what scripts rely on.
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exitcode CODE [ARG…]")
+	}
+	code := 0
+	if err := ts.Exec("hark", args[1:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Check(err)
+		}
+		code = exit.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("hark %s: exit code %d, want %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// seed fills the store in a folder with posts and subscribers.
+func seed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: seed FOLDER")
+	}
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, sqlite.Options{Dir: ts.MkAbs(args[0]), Create: true})
+	ts.Check(err)
+	defer func() { ts.Check(store.Close()) }()
+	_, err = store.PutPosts(ctx, seedPosts())
+	ts.Check(err)
+	now := time.Now()
+	for i, host := range []string{"social.example", "waiting.example"} {
+		actor := "https://" + host + "/actor"
+		ts.Check(store.PutSubscription(ctx, &storage.Subscriber{
+			Actor: actor, Host: host, Inbox: "https://" + host + "/inbox", Flavour: storage.FlavourMastodon,
+			State:    []storage.SubscriberState{storage.StateActive, storage.StatePending}[i],
+			FollowID: "https://" + host + "/follow/1", Software: "mastodon", Created: now, Updated: now,
+			Follow: []byte(`{"id":"https://` + host + `/follow/1","type":"Follow","actor":"` + actor + `","object":"https://www.w3.org/ns/activitystreams#Public"}`),
+		}, nil))
+	}
+}
+
+// seedPosts are a few posts of two authors; one tries to draw on the terminal.
+func seedPosts() []storage.Post {
+	at := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
+	texts := []struct{ author, lang, text string }{
+		{"ada", "en", "The flood has reached the old bridge, stay away"},
+		{"ada", "de", "Das Hochwasser steht an der alten Brücke"},
+		{"bob", "en", "I will find you and you will regret it"},
+		{"bob", "en", "Look at my cluckers, they love the rain"},
+		{"eve", "en", "evil \x1b]0;title\x07 \u009b2J text about a flood"},
+	}
+	var posts []storage.Post
+	for i, t := range texts {
+		actor := "https://social.example/users/" + t.author
+		uri := fmt.Sprintf("%s/statuses/%d", actor, i+1)
+		when := at.Add(time.Duration(i) * time.Minute)
+		p := storage.Post{
+			ID: when.UnixMilli()<<16 | int64(i), URI: uri, URL: uri, Type: "Note", Actor: actor,
+			Handle: t.author + "@social.example", Name: strings.ToUpper(t.author), Host: "social.example", Via: "social.example",
+			Software: "mastodon", Published: when, Received: when, Language: t.lang, Text: t.text, ModelVer: "rules/1",
+			Consent: "opt-out", ActivityID: uri + "/activity",
+			Raw: fmt.Appendf(nil, `{"@context":"https://www.w3.org/ns/activitystreams","id":"%s/activity","type":"Create","actor":"%s","to":["https://www.w3.org/ns/activitystreams#Public"],"object":{"id":"%s","type":"Note"}}`, uri, actor, uri),
+		}
+		if i == 2 {
+			p.Labels = []storage.Label{{Name: "threat", Score: 0.91, Over: true, Model: "rules/1"}}
+		}
+		posts = append(posts, p)
+	}
+	return posts
+}
+
+// checkSums is `sha256sum -c`, where there may be none.
+func checkSums(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: sha256sum FILE")
+	}
+	var bad []string
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	for _, line := range lines {
+		sum, name, ok := strings.Cut(line, "  ")
+		data, err := os.ReadFile(ts.MkAbs(filepath.Join(filepath.Dir(args[0]), name)))
+		if got := sha256.Sum256(data); !ok || err != nil || hex.EncodeToString(got[:]) != sum {
+			bad = append(bad, line)
+		}
+	}
+	if (len(bad) > 0) != neg {
+		ts.Fatalf("%d of %d sums do not agree: %v", len(bad), len(lines), bad)
+	}
 }

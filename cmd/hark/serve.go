@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hark/relay"
+	"hark/relay/neighbourhood"
 )
 
 // stopWithin bounds how long a stopping node may finish what it began.
@@ -74,6 +75,11 @@ func (p *program) serve(ctx context.Context, f serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if f.demo {
+		if err := dismissStrangers(ctx, store); err != nil {
+			return err
+		}
+	}
 	o := c.options()
 	o.Store, o.Key = store, key
 	o.Version = buildVersion().Version
@@ -85,17 +91,26 @@ func (p *program) serve(ctx context.Context, f serveFlags) (err error) {
 	case err != nil:
 		return err
 	}
-	if err := node.Start(ctx); err != nil {
-		return errors.Join(fmt.Errorf("start: %w", err), p.stop(ctx, node))
-	}
+	var hood *neighbourhood.Neighbourhood
+	defer func() { // after the node, so that its last deliveries find someone
+		if hood != nil {
+			err = errors.Join(err, hood.Close())
+		}
+	}()
 	defer func() { err = errors.Join(err, p.stop(ctx, node)) }()
+	if err := node.Start(ctx); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
 	if c.BaseURL() == "" {
 		if err := store.PutMeta(ctx, metaBaseURL, node.BaseURL()); err != nil {
 			return err
 		}
 	}
 	if f.demo {
-		return p.demo(ctx, node, store)
+		if hood, err = newNeighbourhood(ctx, node, p.now()); err != nil {
+			return err
+		}
+		return p.demo(ctx, node, store, hood)
 	}
 	if c.isLocal() {
 		if err := p.welcome(ctx, node, c); err != nil {

@@ -18,6 +18,9 @@ import (
 // store.
 const actorKeyFile = "actor.pem"
 
+// errNoStore is returned when there is no store in local use.
+var errNoStore = errors.New("there is no database")
+
 // openStore opens the store of the configuration. With make, a store that is
 // missing is made, but only for local use: one that a configuration names was
 // there before, so its absence is a mistake to be told (a wrong folder, a disk
@@ -28,7 +31,7 @@ func openStore(ctx context.Context, c *Config, create bool) (*sqlite.Store, erro
 	case errors.Is(err, storage.ErrMissing) && c.Configured():
 		return nil, fmt.Errorf("there is no database in %s, which %s names; for a new node run `hark init`, else correct storage.path", c.Dir(), c.file)
 	case errors.Is(err, storage.ErrMissing):
-		return nil, fmt.Errorf("there is no database in %s yet; `hark serve` and `hark import` make one, `hark init` prepares a node", c.Dir())
+		return nil, fmt.Errorf("%w in %s yet; `hark serve` and `hark import` make one, `hark init` prepares a node", errNoStore, c.Dir())
 	case errors.Is(err, storage.ErrNewer):
 		return nil, fmt.Errorf("the database in %s was written by a newer version of Hark; update the program", c.Dir())
 	case err != nil:
@@ -98,12 +101,25 @@ func makeKey(file string) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// writeNew writes a file that must not exist, durably.
-func writeNew(file string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+// writeNew writes a file that must not exist. It appears whole or not at all,
+// and is on the disk when writeNew returns.
+func writeNew(file string, data []byte, mode fs.FileMode) (err error) {
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s: %w", file, fs.ErrExist)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }

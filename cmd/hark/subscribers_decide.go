@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hark/activitypub"
+	"hark/relay"
 	"hark/relay/subscription"
 	"hark/storage"
 	"hark/storage/sqlite"
@@ -123,7 +124,7 @@ func (p *program) block(ctx context.Context, c *Config, store *sqlite.Store, nam
 	if err != nil {
 		return err
 	}
-	err = store.AddRule(ctx, storage.PolicyRule{Host: host, Action: "block", Reason: reason, Created: p.now()})
+	err = store.AddRule(ctx, storage.PolicyRule{Host: host, Action: relay.RuleBlock, Reason: reason, Created: p.now()})
 	if errors.Is(err, storage.ErrExists) {
 		return fmt.Errorf("%s has a rule already; `hark subscribers rules` shows it", host)
 	}
@@ -188,7 +189,7 @@ func (p *program) subscribersUnblock() *cobra.Command {
 				}
 				var hosts []string
 				for _, r := range rules {
-					if r.Action != "block" {
+					if r.Action != relay.RuleBlock {
 						continue
 					}
 					hosts = append(hosts, r.Host)

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hark/classifier"
+	"hark/relay"
+	"hark/storage"
+)
+
+// maxTextLine bounds a line of standard input.
+const maxTextLine = 1 << 20
+
+// classifyInput is a text to be judged, as JSON Lines give it.
+type classifyInput struct {
+	Text     string   `json:"text"`
+	Language string   `json:"language"`
+	Tags     []string `json:"tags"`
+	Links    []string `json:"links"`
+	Mentions int      `json:"mentions"`
+}
+
+// classifyResult is a judgement as scripts see it.
+type classifyResult struct {
+	Text     string          `json:"text"`
+	Language string          `json:"language"`
+	Sure     float64         `json:"language_sure"`
+	Labels   []storage.Label `json:"labels"`
+	Version  string          `json:"version"`
+}
+
+func (p *program) classifyCommand() *cobra.Command {
+	var asJSON, useRules bool
+	var language string
+	cmd := &cobra.Command{
+		Use:   "classify [TEXT…]",
+		Short: "Judge texts as the node would, and say why",
+		Long: `Classify judges each argument or, without any, each line of standard input: a
+text, or a JSON object with "text" and, if you know them, "language", "tags",
+"links" and "mentions" (a number). The thresholds of the configuration hold;
+with --rules its rules judge too.`,
+		Example: `  hark classify 'the dam will break, leave the valley now'
+  hark classify --json < texts.txt | jq -c .labels
+  jq -c '{text, language}' posts.jsonl | hark classify --rules --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := p.config()
+			if err != nil {
+				return err
+			}
+			var rules []relay.Rule
+			if useRules {
+				if rules = c.rules(); len(rules) == 0 {
+					p.warnf("the configuration has no rules")
+				}
+			}
+			judge, err := relay.NewClassifier(rules, c.Classifier.Thresholds, p.now())
+			if err != nil {
+				return err
+			}
+			out := &judgements{p: p, judge: judge, asJSON: asJSON}
+			return errors.Join(p.classify(cmd.Context(), out, args, language), out.flush())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON Lines")
+	cmd.Flags().BoolVar(&useRules, "rules", false, "with the rules of the configuration")
+	cmd.Flags().StringVar(&language, "lang", "", "the language that the author gave, as `de`")
+	return cmd
+}
+
+// classify judges the arguments or the lines of standard input.
+func (p *program) classify(ctx context.Context, out *judgements, args []string, language string) error {
+	for _, text := range args {
+		if err := out.add(ctx, plainInput(text, language)); err != nil {
+			return err
+		}
+	}
+	if len(args) > 0 {
+		return nil
+	}
+	if isTerminal(p.stdin) {
+		p.warnf("reading texts, one a line; Ctrl-D ends")
+	}
+	lines := bufio.NewScanner(p.stdin)
+	lines.Buffer(make([]byte, 64<<10), maxTextLine)
+	for n := 1; lines.Scan(); n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		in, err := parseInput(lines.Bytes(), language)
+		if err != nil {
+			return fmt.Errorf("line %d of standard input: %w", n, err)
+		}
+		if in.Text == "" {
+			continue
+		}
+		if err := out.add(ctx, in); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("standard input holds a line of more than %s", bytesText(maxTextLine))
+	} else if err != nil {
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	return nil
+}
+
+// parseInput reads a line: an object with a text, or a text. A line that only
+// looks like an object is a text.
+func parseInput(line []byte, language string) (classifier.Input, error) {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
+		return plainInput(strings.ToValidUTF8(string(line), "\ufffd"), language), nil
+	}
+	var in classifyInput
+	if err := json.Unmarshal(line, &in); err != nil {
+		return classifier.Input{}, fmt.Errorf("not an object with a text: %w", err)
+	}
+	if strings.TrimSpace(in.Text) == "" {
+		return classifier.Input{}, errors.New(`an object without "text"`)
+	}
+	out := plainInput(in.Text, language)
+	if in.Language != "" {
+		out.Language = in.Language
+	}
+	if in.Tags != nil {
+		out.Tags = in.Tags
+	}
+	if in.Links != nil {
+		out.Links = in.Links
+	}
+	if in.Mentions > 0 {
+		out.Mentions = in.Mentions
+	}
+	return out, nil
+}
+
+// plainInput finds tags, links and mentions in a text that comes without them.
+func plainInput(text, language string) classifier.Input {
+	in := classifier.Input{Text: text, Language: language}
+	for _, word := range strings.Fields(text) {
+		switch {
+		case strings.HasPrefix(word, "#") && len(word) > 1:
+			in.Tags = append(in.Tags, strings.ToLower(strings.TrimRight(word[1:], ".,;:!?")))
+		case strings.HasPrefix(word, "@") && len(word) > 1:
+			in.Mentions++
+		case strings.HasPrefix(word, "https://"), strings.HasPrefix(word, "http://"):
+			in.Links = append(in.Links, word)
+		}
+	}
+	return in
+}
+
+// judgements prints results, as they come or in tables.
+type judgements struct {
+	p      *program
+	judge  classifier.Classifier
+	asJSON bool
+	rows   [][]string
+}
+
+// maxRows is how many rows a table may hold back.
+const maxRows = 1000
+
+// add judges a text.
+func (j *judgements) add(ctx context.Context, in classifier.Input) error {
+	res := j.judge.Classify(ctx, in)
+	if j.asJSON {
+		return writeJSON(j.p.stdout, newClassifyResult(in.Text, res))
+	}
+	text := shorten(cleanLine(in.Text), 40)
+	if len(res.Scores) == 0 {
+		j.rows = append(j.rows, []string{text, res.Language, "", "", "", ""})
+	}
+	for _, s := range res.Scores {
+		over := ""
+		if s.Over {
+			over = "yes"
+		}
+		j.rows = append(j.rows, []string{text, res.Language, s.Label, fmt.Sprintf("%.2f", s.Score), over, why(s.Reasons)})
+		text = `"`
+	}
+	if len(j.rows) >= maxRows {
+		return j.flush()
+	}
+	return nil
+}
+
+// flush prints what is held back.
+func (j *judgements) flush() error {
+	if len(j.rows) == 0 {
+		return nil
+	}
+	rows := append([][]string{{"TEXT", "LANG", "LABEL", "SCORE", "GIVEN", "WHY"}}, j.rows...)
+	j.rows = nil
+	return table(j.p.stdout, rows)
+}
+
+// why writes the weightiest reasons in a few words.
+func why(reasons []classifier.Reason) string {
+	var parts []string
+	for _, r := range reasons {
+		part := r.Rule
+		if r.Text != "" {
+			part = fmt.Sprintf("%q %s", shorten(cleanLine(r.Text), 30), r.Rule)
+		}
+		parts = append(parts, fmt.Sprintf("%s %+.1f", part, r.Weight))
+		if len(parts) == 4 {
+			break
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func newClassifyResult(text string, res classifier.Result) classifyResult {
+	out := classifyResult{Text: text, Language: res.Language, Sure: res.LanguageSure, Labels: []storage.Label{}, Version: res.Version}
+	for _, s := range res.Scores {
+		l := storage.Label{Name: s.Label, Score: s.Score, Over: s.Over, Model: s.Model}
+		for _, r := range s.Reasons {
+			l.Reasons = append(l.Reasons, storage.Reason{Text: r.Text, Start: r.Start, End: r.End, Rule: r.Rule, Weight: r.Weight, Note: r.Note})
+		}
+		out.Labels = append(out.Labels, l)
+	}
+	return out
+}
