@@ -153,6 +153,10 @@ func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
 		e.o.Log.DebugContext(ctx, "nodeinfo", "host", sub.Host, "error", err.Error())
 		return nil
 	}
+	// Asking took time: what was decided meanwhile stays decided.
+	if sub, err = e.o.Store.GetSubscriber(ctx, actor); err != nil || sub.State != storage.StateAccepting {
+		return nil //nolint:nilerr // a newcomer that is gone needs no software
+	}
 	sub.Software = software
 	e.o.Log.InfoContext(ctx, "subscriber's software", "host", sub.Host, "software", software, "version", version)
 	if err := e.o.Store.PutSubscription(ctx, &sub, nil); err != nil {

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"hark/activitypub"
+	"hark/activitypub/wellknown"
+)
+
+const activityType = activitypub.ContentType + "; charset=utf-8"
+
+// inbox takes a delivery: the body within its limit, then the Inbox's verdict.
+func (s *Server) inbox(c echo.Context) error {
+	r := c.Request()
+	if !activitypub.IsActivityJSON(r.Header.Get("Content-Type")) {
+		return problem(http.StatusUnsupportedMediaType, "content-type", `Send application/activity+json, or application/ld+json with the ActivityStreams profile.`)
+	}
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
+	}
+	if r.ContentLength > s.o.MaxBody {
+		return problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, s.o.MaxBody))
+	if err != nil {
+		if int64(len(body)) >= s.o.MaxBody {
+			return problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
+		}
+		return problem(http.StatusBadRequest, "body", "The body could not be read to its end.")
+	}
+	out := s.o.Inbox.Receive(r.Context(), r, body)
+	retryAfter(c, out.RetryAfter)
+	if out.Status >= 300 {
+		return sendProblem(c, problem(out.Status, out.Reason, out.Detail))
+	}
+	return c.JSON(out.Status, map[string]string{"reason": out.Reason, "detail": out.Detail})
+}
+
+// actor is the relay's actor; a person is shown the page about it.
+func (s *Server) actor(c echo.Context) error {
+	c.Response().Header().Set("Vary", "Accept")
+	accept := c.Request().Header.Get("Accept")
+	if strings.Contains(accept, "text/html") && !strings.Contains(accept, "json") {
+		return c.Redirect(http.StatusSeeOther, "/")
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age=300")
+	return c.Blob(http.StatusOK, activityType, s.o.Federation.Actor())
+}
+
+func (s *Server) collection(name string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		page := 0
+		if q := c.QueryParam("page"); q != "" {
+			n, err := strconv.Atoi(q)
+			if err != nil || n < 1 || n > 1_000_000 {
+				return problem(http.StatusBadRequest, "page", "page is a number from 1.")
+			}
+			page = n
+		}
+		doc, err := s.o.Federation.Collection(c.Request().Context(), name, page)
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, activityType, doc)
+	}
+}
+
+func (s *Server) webFinger(c echo.Context) error {
+	c.Response().Header().Set("Access-Control-Allow-Origin", "*")
+	resource := c.QueryParam("resource")
+	if resource == "" || len(resource) > 1024 {
+		return problem(http.StatusBadRequest, "resource", "Ask with resource=acct:relay@"+s.o.Domain)
+	}
+	doc, err := s.o.Federation.WebFinger(resource)
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, wellknown.WebFingerContentType, doc)
+}
+
+func (s *Server) nodeInfoLinks(c echo.Context) error {
+	return c.Blob(http.StatusOK, "application/json", s.o.Federation.NodeInfoLinks())
+}
+
+func (s *Server) nodeInfo(c echo.Context) error {
+	version := c.Param("version")
+	if version != "2.0" && version != "2.1" {
+		return echo.ErrNotFound
+	}
+	doc, err := s.o.Federation.NodeInfo(c.Request().Context(), version)
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, wellknown.NodeInfoContentType(version), doc)
+}
+
+// drawIcon draws an ear to the ground: rings that come in at a point.
+func drawIcon() ([]byte, error) {
+	const size = 256
+	img := image.NewNRGBA(image.Rect(0, 0, size, size))
+	ground, ring := color.NRGBA{0x1d, 0x3b, 0x4f, 0xff}, color.NRGBA{0xf2, 0xc1, 0x4e, 0xff}
+	for y := range size {
+		for x := range size {
+			dx, dy := float64(x)-size/2, float64(y)-size*0.72
+			d := math.Hypot(dx, dy)
+			corner := math.Hypot(math.Max(0, math.Abs(float64(x)-127.5)-88), math.Max(0, math.Abs(float64(y)-127.5)-88))
+			switch {
+			case corner > 39:
+				continue // rounded corners stay clear
+			case d < 17, dy < 0 && math.Abs(dx) < -dy*1.5 && (near(d, 55) || near(d, 95) || near(d, 135)):
+				img.SetNRGBA(x, y, ring)
+			default:
+				img.SetNRGBA(x, y, ground)
+			}
+		}
+	}
+	var b bytes.Buffer
+	err := png.Encode(&b, img)
+	return b.Bytes(), err
+}
+
+func near(d, r float64) bool { return math.Abs(d-r) < 9 }

@@ -1,0 +1,355 @@
+// Package server is the node's HTTP surface on echo: federation, the search
+// API, the pages and the metrics. It judges who may ask and shapes answers; it
+// decides nothing about activities. Only this package knows the router.
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"embed"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/time/rate"
+
+	"hark/storage"
+	"hark/storage/query"
+)
+
+// Outcome is the answer to one delivery.
+type Outcome struct {
+	Status     int
+	Reason     string // machine code, as "signature-digest"
+	Detail     string // a sentence for the sender
+	RetryAfter time.Duration
+}
+
+// Inbox judges deliveries; the body was read within the size limit.
+type Inbox interface {
+	Receive(ctx context.Context, r *http.Request, body []byte) Outcome
+}
+
+// Federation are the documents in which the node describes itself.
+type Federation interface {
+	Actor() []byte
+	WebFinger(resource string) ([]byte, error)
+	NodeInfoLinks() []byte
+	NodeInfo(ctx context.Context, version string) ([]byte, error)
+	Collection(ctx context.Context, name string, page int) ([]byte, error)
+}
+
+// Archive is what can be searched.
+type Archive interface {
+	Search(ctx context.Context, q *query.Query, p storage.Page) (storage.Hits, error)
+	Count(ctx context.Context, q *query.Query, most int64) (int64, bool, error)
+	GetPost(ctx context.Context, id int64) (*storage.Post, error)
+	Stats(ctx context.Context) (storage.Stats, error)
+	ListCounts(ctx context.Context, fromDay string) ([]storage.DayCount, error)
+}
+
+// Event is one change of the archive.
+type Event struct {
+	Kind string // post, update, delete
+	ID   int64
+	Post *storage.Post // nil for delete
+}
+
+// Live passes changes on; the channel is closed when its reader was too slow
+// or the node stops.
+type Live interface {
+	Listen(q *query.Query) (<-chan Event, func())
+}
+
+// Tokens keeps access tokens.
+type Tokens interface {
+	GetTokenByHash(ctx context.Context, hash []byte) (storage.Token, error)
+	ConsumeToken(ctx context.Context, hash []byte, now time.Time) (storage.Token, error)
+	AddToken(ctx context.Context, t storage.Token) error
+	RevokeToken(ctx context.Context, id string) error
+}
+
+// Audit keeps who asked what.
+type Audit interface {
+	AddAudit(ctx context.Context, e storage.AuditEntry) (storage.AuditEntry, error)
+}
+
+// Operator is what the operator may see and do.
+type Operator interface {
+	Subscribers(ctx context.Context) ([]storage.Subscriber, error)
+	Decide(ctx context.Context, actor string, accept bool) error
+	Remove(ctx context.Context, actor string) error
+	Head(ctx context.Context) (int64, error)
+	Rules(ctx context.Context) ([]storage.PolicyRule, error)
+	Block(ctx context.Context, host, reason string) error
+	Unblock(ctx context.Context, host string) error
+}
+
+// Options are all that a Server needs.
+type Options struct {
+	BaseURL, Domain, Name, Description, Contact string
+
+	Retention          time.Duration // of posts; not positive: for ever
+	Consent            string
+	Publishers         string
+	Approval           bool
+	MaxBody            int64 // bytes of a delivery
+	Inbox              Inbox
+	Federation         Federation
+	Archive            Archive
+	Live               Live
+	Tokens             Tokens
+	Audit              Audit
+	Operator           Operator
+	Metrics            *prometheus.Registry
+	Ready              func(context.Context) error
+	Log                *slog.Logger
+	Now                func() time.Time
+	Version            string
+	PublicMetrics      bool // /metrics without a token
+	SecureCookies      bool
+	TrustedProxies     []netip.Prefix
+	RequestsPerMinute  int // of one token; 0: 300
+	StreamsPerToken    int // live streams at once; 0: 8
+	HeartbeatOfStreams time.Duration
+}
+
+// Server is the HTTP surface.
+type Server struct {
+	o       Options
+	echo    *echo.Echo
+	pages   *template.Template
+	icon    []byte
+	metrics http.Handler
+	total   *prometheus.CounterVec
+
+	mu      sync.Mutex               // guards limits and streams
+	limits  map[string]*rate.Limiter // by token id
+	streams map[string]int           // by token id
+}
+
+//go:embed assets templates
+var files embed.FS
+
+// New returns a Server; it serves nothing by itself, Handler does.
+func New(o Options) (*Server, error) {
+	if o.RequestsPerMinute == 0 {
+		o.RequestsPerMinute = 300
+	}
+	if o.StreamsPerToken == 0 {
+		o.StreamsPerToken = 8
+	}
+	if o.HeartbeatOfStreams == 0 {
+		o.HeartbeatOfStreams = 15 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 1 << 20
+	}
+	s := &Server{o: o, echo: echo.New(), limits: map[string]*rate.Limiter{}, streams: map[string]int{}}
+	pages, err := template.New("").Funcs(s.functions()).ParseFS(files, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("page templates: %w", err)
+	}
+	s.pages = pages
+	if s.icon, err = drawIcon(); err != nil {
+		return nil, fmt.Errorf("icon: %w", err)
+	}
+	s.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_http_requests_total", Help: "HTTP requests, by route and class of status."}, []string{"route", "class"})
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(s.total); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+		s.metrics = promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})
+	}
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	s.echo.HTTPErrorHandler = s.failed
+	s.echo.Pre(s.headAsGet)
+	s.echo.Use(s.counted, s.recovered, s.headers)
+	return s, s.routes()
+}
+
+// Handler is the HTTP handler.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+func (s *Server) routes() error {
+	e := s.echo
+	e.POST("/inbox", s.inbox)
+	e.GET("/actor", s.actor)
+	e.GET("/friendica", s.actor)
+	for _, name := range []string{"outbox", "followers", "following"} {
+		e.GET("/"+name, s.collection(name))
+	}
+	e.GET("/.well-known/webfinger", s.webFinger)
+	e.GET("/.well-known/nodeinfo", s.nodeInfoLinks)
+	e.GET("/nodeinfo/:version", s.nodeInfo)
+	e.GET("/icon.png", func(c echo.Context) error { return cached(c, "image/png", s.icon) })
+	e.GET("/robots.txt", func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") })
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", s.ready)
+	e.GET("/metrics", s.serveMetrics)
+	assets, err := fs.Sub(files, "assets")
+	if err != nil {
+		return err
+	}
+	e.GET("/assets/*", echo.WrapHandler(http.StripPrefix("/assets/", http.FileServerFS(assets))))
+
+	e.GET("/", s.landing)
+	e.GET("/about", s.about)
+	e.GET("/signin", s.signInPage)
+	e.POST("/signin", s.signIn)
+	e.POST("/signout", s.signOut, s.page(""))
+	e.GET("/search", s.searchPage, s.page(storage.ScopeSearch))
+	e.GET("/post/:id", s.postPage, s.page(storage.ScopeSearch))
+	e.GET("/admin", s.adminPage, s.page(storage.ScopeAdmin))
+	e.POST("/admin/subscribers", s.adminSubscribers, s.page(storage.ScopeAdmin))
+	e.POST("/admin/rules", s.adminRules, s.page(storage.ScopeAdmin))
+
+	api := e.Group("/api/hark/v1")
+	api.GET("/search", s.apiSearch, s.api(storage.ScopeSearch))
+	api.GET("/posts/:id", s.apiPost, s.api(storage.ScopeSearch))
+	api.GET("/stream", s.apiStream, s.api(storage.ScopeSearch))
+	api.GET("/stats", s.apiStats, s.api(storage.ScopeSearch))
+	api.GET("/subscribers", s.apiSubscribers, s.api(storage.ScopeAdmin))
+	return nil
+}
+
+// headAsGet answers HEAD like GET, without a body.
+func (s *Server) headAsGet(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().Method == http.MethodHead {
+			r := c.Request().Clone(c.Request().Context())
+			r.Method = http.MethodGet
+			c.SetRequest(r)
+			c.Response().Writer = headWriter{c.Response().Writer}
+		}
+		return next(c)
+	}
+}
+
+type headWriter struct{ http.ResponseWriter }
+
+func (headWriter) Write(b []byte) (int, error) { return len(b), nil }
+
+// counted counts requests by route; what has no route is one of them.
+func (s *Server) counted(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		if err != nil {
+			c.Error(err)
+		}
+		route := c.Path()
+		if route == "" || c.Response().Status == http.StatusNotFound && !strings.HasPrefix(route, "/api") {
+			route = "other"
+		}
+		s.total.WithLabelValues(route, strconv.Itoa(c.Response().Status/100)+"xx").Inc()
+		return nil
+	}
+}
+
+// recovered keeps a bug in one request from ending the program.
+func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				s.o.Log.Error("a request failed badly", "route", c.Path(), "panic", fmt.Sprint(v))
+				err = echo.NewHTTPError(http.StatusInternalServerError)
+			}
+		}()
+		return next(c)
+	}
+}
+
+// headers are the same for every answer. Nothing is loaded from elsewhere, and
+// no script stands in a page.
+func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("X-Robots-Tag", "noindex, nofollow")
+		if s.o.SecureCookies {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		return next(c)
+	}
+}
+
+func cached(c echo.Context, contentType string, body []byte) error {
+	c.Response().Header().Set("Cache-Control", "public, max-age=86400")
+	return c.Blob(http.StatusOK, contentType, body)
+}
+
+func (s *Server) ready(c echo.Context) error {
+	if s.o.Ready != nil {
+		if err := s.o.Ready(c.Request().Context()); err != nil {
+			s.o.Log.Warn("not ready", "error", err.Error())
+			return c.String(http.StatusServiceUnavailable, "not ready\n")
+		}
+	}
+	return c.String(http.StatusOK, "ready\n")
+}
+
+// serveMetrics is for the operator: from the machine itself, with a token of
+// scope admin, or for everybody if configured.
+func (s *Server) serveMetrics(c echo.Context) error {
+	if s.metrics == nil {
+		return echo.ErrNotFound
+	}
+	r := c.Request()
+	own := false
+	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		own = a.Addr().Unmap().IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
+	}
+	if !s.o.PublicMetrics && !own {
+		if _, err := s.authenticate(c, storage.ScopeAdmin); err != nil {
+			return err
+		}
+	}
+	s.metrics.ServeHTTP(c.Response(), r)
+	return nil
+}
+
+// HashToken is what is kept of a token's secret.
+func HashToken(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}
+
+// NewSecret makes the secret of a token: "hark_" and 32 random bytes in base32.
+func NewSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails, by its contract
+	return "hark_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+}
+
+// render writes a page; it is made in memory first, so that a fault is an error
+// and not half a page.
+func (s *Server) render(c echo.Context, status int, name string, data any) error {
+	var b bytes.Buffer
+	if err := s.pages.ExecuteTemplate(&b, name, data); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.HTMLBlob(status, b.Bytes())
+}
+
+var errNoToken = errors.New("no usable token")
