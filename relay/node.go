@@ -23,14 +23,12 @@ import (
 	"hark/activitypub"
 	"hark/activitypub/remote"
 	"hark/activitypub/sig"
-	"hark/classifier"
 	"hark/relay/delivery"
 	"hark/relay/inbox"
 	"hark/relay/listen"
 	"hark/relay/server"
 	"hark/relay/subscription"
 	"hark/storage"
-	"hark/storage/query"
 	"hark/storage/sqlite"
 )
 
@@ -174,7 +172,7 @@ func (n *Node) wire() error {
 	if n.keys, err = inbox.NewKeys(n.store, n.client, o.Now); err != nil {
 		return err
 	}
-	judge, err := n.classifier()
+	judge, rules, err := judges(o)
 	if err != nil {
 		return err
 	}
@@ -197,29 +195,13 @@ func (n *Node) wire() error {
 		return err
 	}
 	if n.listener, err = listen.New(ctx, listen.Options{
-		Journal: n.store, Archive: n.store, Actors: n.keys, Classifier: judge, Consent: listen.Level(o.Consent),
+		Journal: n.store, Archive: n.store, Actors: n.keys, Classifier: judge, Rules: rules, Consent: listen.Level(o.Consent),
 		RelayUnlisted: o.RelayUnlisted, Relay: actor.ID(), Software: n.dir.Software, Blocked: n.dir.Blocked,
 		Objected: n.dir.Objected, Object: n.object, Hub: n.hub, Observer: listenEvents{n}, Log: o.Log, Now: o.Now,
 	}); err != nil {
 		return err
 	}
 	return n.wireServer()
-}
-
-// classifier puts the operator's rules beside the judges.
-func (n *Node) classifier() (classifier.Classifier, error) {
-	if n.o.Classifier != nil {
-		return n.o.Classifier, nil
-	}
-	rules := make([]classifierRule, 0, len(n.o.Rules))
-	for _, r := range n.o.Rules {
-		q := query.Parse(r.Query, query.Options{Now: n.o.Now()})
-		if len(q.Warnings) > 0 || q.Nothing() {
-			return nil, fmt.Errorf("rule %q: the query %q cannot be used", r.Name, r.Query)
-		}
-		rules = append(rules, classifierRule{Rule: r, query: q})
-	}
-	return newClassifier(rules, n.o.Thresholds), nil
 }
 
 // Start starts the node; it returns when the node is ready.

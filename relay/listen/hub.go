@@ -74,9 +74,15 @@ func (h *Hub) drop(r *reader) {
 func (h *Hub) Publish(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var doc *query.Document // prepared once for all readers
 	for r := range h.readers {
-		if e.Post != nil && !r.q.IsAll() && !r.q.Match(e.Post) {
-			continue
+		if e.Post != nil && !r.q.IsAll() {
+			if doc == nil {
+				doc = query.NewDocument(e.Post)
+			}
+			if !r.q.MatchDocument(doc) {
+				continue
+			}
 		}
 		select {
 		case r.c <- e:

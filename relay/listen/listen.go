@@ -50,6 +50,7 @@ type Options struct {
 	Archive       Archive
 	Actors        Actors
 	Classifier    classifier.Classifier
+	Rules         func(*storage.Post) // adds the labels of the operator's rules
 	Consent       Level
 	RelayUnlisted bool
 	Relay         string // id of the relay's actor
@@ -318,6 +319,9 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 		p.Edited = e.Received
 	}
 	label(p, l.o.Classifier.Classify(ctx, inputOf(p, note.Language)))
+	if l.o.Rules != nil {
+		l.o.Rules(p)
+	}
 	return []storage.Op{{Kind: kind, Post: p}}, ""
 }
 
