@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"hark/classifier"
+	"hark/classifier/builtin"
 	"hark/relay"
 	"hark/storage"
+	"hark/storage/query"
 )
 
 // maxTextLine bounds a line of standard input.
@@ -46,7 +49,8 @@ func (p *program) classifyCommand() *cobra.Command {
 		Long: `Classify judges each argument or, without any, each line of standard input: a
 text, or a JSON object with "text" and, if you know them, "language", "tags",
 "links" and "mentions" (a number). The thresholds of the configuration hold;
-with --rules its rules judge too.`,
+with --rules its rules judge too, as far as a text alone can match them: a rule
+that asks for a host or an account cannot.`,
 		Example: `  hark classify 'the dam will break, leave the valley now'
   hark classify --json < texts.txt | jq -c .labels
   jq -c '{text, language}' posts.jsonl | hark classify --rules --json`,
@@ -61,7 +65,7 @@ with --rules its rules judge too.`,
 					p.warnf("the configuration has no rules")
 				}
 			}
-			judge, err := relay.NewClassifier(rules, c.Classifier.Thresholds, p.now())
+			judge, err := newJudge(rules, c.Classifier.Thresholds, p.now())
 			if err != nil {
 				return err
 			}
@@ -73,6 +77,21 @@ with --rules its rules judge too.`,
 	cmd.Flags().BoolVar(&useRules, "rules", false, "with the rules of the configuration")
 	cmd.Flags().StringVar(&language, "lang", "", "the language that the author gave, as `de`")
 	return cmd
+}
+
+// newJudge makes the classifier of the node with these rules and thresholds.
+func newJudge(rules []relay.Rule, thresholds map[string]float64, now time.Time) (classifier.Classifier, error) {
+	o := builtin.Options{Thresholds: thresholds}
+	for _, r := range rules {
+		q := query.Parse(r.Query, query.Options{Now: now})
+		o.Rules = append(o.Rules, classifier.Rule{
+			Name: r.Name, Label: r.Label, Score: r.Score, Source: r.Query,
+			Match: func(in classifier.Input) bool {
+				return q.Match(&storage.Post{Text: in.Text, Language: in.Language, Tags: in.Tags, Links: in.Links, Published: now, Received: now})
+			},
+		})
+	}
+	return builtin.New(o)
 }
 
 // classify judges the arguments or the lines of standard input.
