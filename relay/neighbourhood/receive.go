@@ -79,6 +79,9 @@ func (in *Instance) inbox(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "as told", status)
 		return
 	}
+	// What has arrived is judged to its end, even if the sender is gone by then.
+	ctx, cancel := context.WithTimeout(in.run, requestTimeout)
+	defer cancel()
 	rec := Received{Time: time.Now(), Body: body}
 	var m message
 	if err := json.Unmarshal(body, &m); err != nil {
@@ -88,14 +91,14 @@ func (in *Instance) inbox(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rec.Type, rec.ID, rec.ObjectID = m.Type, m.ID, m.objectID()
-	rec.KeyID, err = in.checkRequest(r.Context(), r, body)
+	rec.KeyID, err = in.checkRequest(ctx, r, body)
 	if err != nil {
 		rec.Reason = "HTTP signature: " + err.Error()
 		in.note(rec)
 		http.Error(w, rec.Reason, http.StatusUnauthorized)
 		return
 	}
-	rec.Form, err = in.judge(r.Context(), &m, body, rec.KeyID)
+	rec.Form, err = in.judge(ctx, &m, body, rec.KeyID)
 	rec.Verified = err == nil
 	if err != nil {
 		rec.Reason = err.Error()

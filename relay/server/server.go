@@ -233,10 +233,8 @@ func (s *Server) routes() error {
 // headAsGet answers HEAD like GET, without a body.
 func (s *Server) headAsGet(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Request().Method == http.MethodHead {
-			r := c.Request().Clone(c.Request().Context())
-			r.Method = http.MethodGet
-			c.SetRequest(r)
+		if r := c.Request(); r.Method == http.MethodHead {
+			r.Method = http.MethodGet // in place: the router looks at this very request
 			c.Response().Writer = headWriter{c.Response().Writer}
 		}
 		return next(c)
