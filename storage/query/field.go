@@ -40,6 +40,9 @@ func init() { // a map literal would refer to itself through the parser
 	}
 }
 
+// compared are the fields whose values may follow a comparison.
+var compared = []string{"before", "after", "during", "until", "since", "seen", "cluster"}
+
 var (
 	hasValues = []string{"image", "video", "audio", "media", "poll", "link", "alt", "noalt", "cw", "quote", "emoji"}
 	isValues  = []string{"sensitive", "reply", "edited", "bot", "question", "quote"}
@@ -75,36 +78,39 @@ func (p *parser) field(at int, name string, rest int) Node {
 		p.pos++
 	}
 	if len(values) == 0 {
-		p.warn("empty-value", at, fmt.Sprintf("%s: has no value; it finds nothing", name))
-		return p.leaf(at, None{text: name + ":"})
+		p.warn("empty-value", at, fmt.Sprintf("%s: has no value; it was left out", name))
+		p.dropped = true
+		return nil
 	}
 	var nodes Or
-	bad := false
 	for _, v := range values {
-		warned := len(p.q.Warnings)
-		n := fields[name](p, name, v)
-		if n != nil {
+		if n := p.fieldValue(name, v); n != nil {
 			nodes = append(nodes, n)
 		}
-		bad = bad || n == nil && len(p.q.Warnings) > warned
 	}
-	switch {
-	case len(nodes) == 0 && bad:
-		return p.leaf(at, None{text: name + ":"})
-	case len(nodes) == 0:
+	switch len(nodes) {
+	case 0:
 		return nil
-	case len(nodes) == 1:
-		return p.leaf(at, nodes[0])
-	}
-	if p.leaf(at, nil); p.clauses > maxClauses {
-		return nil
-	}
-	for _, n := range nodes {
-		if w, ok := n.(Words); ok {
-			p.q.words = append(p.q.words, w)
-		}
+	case 1:
+		return nodes[0]
 	}
 	return nodes
+}
+
+// fieldValue reads one value of a field; nil if it is none, or no clause.
+func (p *parser) fieldValue(name string, v value) Node {
+	warned := len(p.q.Warnings)
+	var n Node
+	if v.op != "" && !slices.Contains(compared, name) {
+		p.bad(name, v, "to be compared")
+	} else {
+		n = fields[name](p, name, v)
+	}
+	if n == nil {
+		p.dropped = p.dropped || len(p.q.Warnings) > warned
+		return nil
+	}
+	return p.leaf(v.at, n)
 }
 
 // value reads one value: a comparison, then a quoted text or what goes up to a
@@ -134,18 +140,19 @@ func (p *parser) value() (value, bool) {
 
 // bad warns of a value and gives nil.
 func (p *parser) bad(name string, v value, want string) Node {
-	p.warn("bad-value", v.at, fmt.Sprintf("%s: %q is not %s; it finds nothing", name, v.text, want))
+	p.warn("bad-value", v.at, fmt.Sprintf("%s: %q is not %s; it was left out", name, v.text, want))
 	return nil
 }
 
+// unsupported is a field whose data is not kept: it is true of no post.
 func unsupported(p *parser, name string, v value) Node {
 	p.warn("unsupported", v.at, fmt.Sprintf("%s: cannot be searched for yet; it finds nothing", name))
-	return nil
+	return None{text: written(name, v.op+v.text)}
 }
 
 // written is a value in the canonical form.
 func written(name, s string) string {
-	if s == "" || strings.ContainsAny(s, " \t,()") || strings.HasPrefix(s, "<") || strings.HasPrefix(s, ">") || strings.HasPrefix(s, "=") {
+	if s == "" || strings.ContainsFunc(s, ends) || strings.Contains(s, ",") || strings.HasPrefix(s, "<") || strings.HasPrefix(s, ">") || strings.HasPrefix(s, "=") {
 		return name + `:"` + s + `"`
 	}
 	return name + ":" + s
@@ -170,8 +177,8 @@ func accountFact(s, handle, user, actor, host string) (Fact, bool) {
 	bare := strings.ToLower(strings.TrimPrefix(s, "@"))
 	name, domain, both := strings.Cut(bare, "@")
 	switch {
-	case actor != "" && (strings.HasPrefix(bare, "https://") || strings.HasPrefix(bare, "http://")):
-		return Fact{any: []string{fact(actor, s)}}, true
+	case actor != "" && isAddress(s):
+		return Fact{any: []string{exactFact(actor, s)}}, true
 	case both && name != "" && hostOf(domain) != "" && isUser(name):
 		return Fact{any: []string{fact(handle, name+"@"+hostOf(domain))}}, true
 	case at && !both && isUser(name):
@@ -180,6 +187,10 @@ func accountFact(s, handle, user, actor, host string) (Fact, bool) {
 		return Fact{any: []string{fact(host, hostOf(bare))}}, true
 	}
 	return Fact{}, false
+}
+
+func isAddress(s string) bool {
+	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
 }
 
 func isUser(s string) bool {
@@ -192,7 +203,9 @@ func account(handle, user, actor, host string) reader {
 		if !ok {
 			return p.bad(name, v, "@user@host, a host or an actor's address")
 		}
-		n.text = written(name, strings.ToLower(v.text))
+		if n.text = written(name, strings.ToLower(v.text)); isAddress(v.text) {
+			n.text = written(name, v.text) // where case counts
+		}
 		return n
 	}
 }
@@ -254,7 +267,7 @@ func oneOf(kind string, known []string) reader {
 	return func(p *parser, name string, v value) Node {
 		s := strings.ToLower(v.text)
 		if slices.Contains(later, s) {
-			return unsupported(p, name+":"+s, v)
+			return unsupported(p, name, v)
 		}
 		if !slices.Contains(known, s) {
 			return p.bad(name, v, "one of "+strings.Join(known, ", "))
@@ -272,7 +285,7 @@ func negated(p *parser, name string, v value) Node {
 	case slices.Contains(hasValues, s):
 		return Not{Fact{any: []string{fact(factHas, s)}, text: "has:" + s}}
 	case slices.Contains(later, s):
-		return unsupported(p, name+":"+s, v)
+		return unsupported(p, name, v)
 	}
 	return p.bad(name, v, "one of "+strings.Join(append(slices.Clone(isValues), hasValues...), ", "))
 }
@@ -283,7 +296,7 @@ func scope(p *parser, name string, v value) Node {
 		return All{text: "in:public"}
 	case "library":
 		p.warn("in-library", v.at, "in:library finds nothing here: nobody has a library")
-		return nil
+		return None{text: "in:library"}
 	}
 	return p.bad(name, v, "public")
 }
@@ -297,7 +310,7 @@ func tag(p *parser, name string, v value) Node {
 }
 
 func prefix(p *parser, name string, v value) Node {
-	if !strings.HasPrefix(v.text, "http://") && !strings.HasPrefix(v.text, "https://") {
+	if !isAddress(v.text) {
 		return p.bad(name, v, "the begin of an address, with https://")
 	}
 	return Prefix{prefix: v.text, text: written(name, v.text)}

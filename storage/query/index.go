@@ -1,6 +1,8 @@
 package query
 
 import (
+	"encoding/hex"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,7 +29,7 @@ const (
 const (
 	factUser     = "u=" // name of the author
 	factHandle   = "f=" // user@host of the author
-	factActor    = "F=" // URI of the author
+	factActor    = "F=" // URI of the author, in hexadecimal
 	factHost     = "d=" // host of the post
 	factDomain   = "D=" // a domain above its host
 	factVia      = "v="
@@ -42,7 +44,6 @@ const (
 	factIs       = "i="
 	factLink     = "k=" // host of a link, and every domain above it
 	factMedia    = "t=" // media type, and its class as image/*
-	factURI      = "r=" // the post itself
 )
 
 // fact makes a token of a fact. The index keeps it whole: it has neither
@@ -58,6 +59,19 @@ func fact(kind, value string) string {
 		return r
 	}, strings.ToLower(value))
 	return string(factMark) + strings.ToLower(kind) + kindMark(kind) + value
+}
+
+// exactFact makes a token of a fact whose case counts: the index folds ASCII.
+func exactFact(kind, value string) string {
+	return fact(kind, hex.EncodeToString([]byte(value)))
+}
+
+// ascii is a host in the form in which hosts are compared; what is none stays.
+func ascii(host string) string {
+	if h := hostOf(host); h != "" {
+		return h
+	}
+	return host
 }
 
 // kindMark keeps kinds apart that differ in case only: the index folds ASCII.
@@ -112,20 +126,8 @@ func (d *Document) section(mark rune, s string) {
 func Index(p *storage.Post) (text, meta string) {
 	d := NewDocument(p)
 	all := d.marks
-	for _, f := range slices.Sorted(keys(d.facts)) {
-		all = append(all, f)
-	}
+	all = append(all, slices.Sorted(maps.Keys(d.facts))...)
 	return strings.Join(d.words, " "), strings.Join(all, " ")
-}
-
-func keys(m map[string]bool) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // facts are all that fields ask about and that is true or not of a post.
@@ -136,16 +138,19 @@ func facts(p *storage.Post) []string {
 			out = append(out, fact(kind, value))
 		}
 	}
-	add(factURI, p.URI)
-	add(factActor, p.Actor)
-	add(factHandle, p.Handle)
-	user, _, _ := strings.Cut(p.Handle, "@")
+	if p.Actor != "" {
+		out = append(out, exactFact(factActor, p.Actor))
+	}
+	user, home, _ := strings.Cut(p.Handle, "@")
 	add(factUser, user)
-	add(factHost, p.Host)
-	for _, d := range above(p.Host) {
+	if home != "" {
+		add(factHandle, user+"@"+ascii(home))
+	}
+	add(factHost, ascii(p.Host))
+	for _, d := range above(ascii(p.Host)) {
 		add(factDomain, d)
 	}
-	add(factVia, p.Via)
+	add(factVia, ascii(p.Via))
 	add(factSoftware, p.Software)
 	for _, l := range languages(p.Language) {
 		add(factLanguage, l)
@@ -154,11 +159,10 @@ func facts(p *storage.Post) []string {
 		add(factTag, tagFold(t))
 	}
 	for _, m := range p.Mentions {
-		m = strings.TrimPrefix(m, "@")
-		add(factMention, m)
-		name, host, _ := strings.Cut(m, "@")
+		name, host, _ := strings.Cut(strings.TrimPrefix(m, "@"), "@")
+		add(factMention, name+"@"+ascii(host))
 		add(factNamed, name)
-		add(factMentHost, host)
+		add(factMentHost, ascii(host))
 	}
 	for _, l := range p.Labels {
 		if l.Over {
@@ -167,15 +171,17 @@ func facts(p *storage.Post) []string {
 	}
 	for _, l := range p.Links {
 		if u, err := url.Parse(l); err == nil && u.Hostname() != "" {
-			add(factLink, u.Hostname())
-			for _, d := range above(u.Hostname()) {
+			host := ascii(u.Hostname())
+			add(factLink, host)
+			for _, d := range above(host) {
 				add(factLink, d)
 			}
 		}
 	}
 	for _, a := range p.Attachments {
-		if major, _, ok := strings.Cut(a.MediaType, "/"); ok {
-			add(factMedia, a.MediaType)
+		kind, _, _ := strings.Cut(a.MediaType, ";") // without its parameters
+		if major, _, ok := strings.Cut(kind, "/"); ok {
+			add(factMedia, strings.TrimSpace(kind))
 			add(factMedia, major+"/*")
 		}
 	}

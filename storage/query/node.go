@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,7 +81,7 @@ func (n Or) match(d *Document) bool {
 	return slices.ContainsFunc(n, func(c Node) bool { return c.match(d) })
 }
 
-func (n Not) match(d *Document) bool { return !n.Node.match(d) }
+func (n Not) match(d *Document) bool { return !void(n.Node) && !n.Node.match(d) }
 func (None) match(*Document) bool    { return false }
 func (All) match(*Document) bool     { return true }
 
@@ -108,8 +109,12 @@ func millis(t time.Time) int64 {
 func (n Score) match(d *Document) bool {
 	best, found := 0.0, false
 	for _, l := range d.post.Labels {
-		if strings.EqualFold(l.Name, n.label) && (!found || l.Score > best) {
-			best, found = l.Score, true
+		score := l.Score
+		if math.IsNaN(score) || math.IsInf(score, 0) {
+			score = 0 // as the store keeps it
+		}
+		if l.Name == n.label && (!found || score > best) {
+			best, found = score, true
 		}
 	}
 	if !found {
@@ -205,6 +210,9 @@ func (n And) String() string {
 }
 
 func (n Or) String() string {
+	if list, ok := n.list(); ok {
+		return list
+	}
 	parts := make([]string, len(n))
 	for i, c := range n {
 		if _, and := c.(And); and {
@@ -218,10 +226,44 @@ func (n Or) String() string {
 
 func (n Not) String() string { return "-" + inside(n.Node) }
 
+// list writes alternatives of one field as name:a,b. It needs no brackets, and
+// so the canonical form is never deeper than what was typed.
+func (n Or) list() (string, bool) {
+	var text strings.Builder
+	for i, c := range n {
+		written := c.String()
+		if not, ok := c.(Not); ok { // of is: and has:
+			_, value, _ := strings.Cut(not.Node.String(), ":")
+			written = "not:" + value
+			if _, ok := not.Node.(Fact); !ok || !slices.Contains(isValues, value) && !slices.Contains(hasValues, value) {
+				return "", false
+			}
+		}
+		name, value, ok := strings.Cut(written, ":")
+		if !ok || fields[name] == nil {
+			return "", false
+		}
+		if i == 0 {
+			text.WriteString(name + ":")
+		} else if !strings.HasPrefix(text.String(), name+":") {
+			return "", false
+		} else {
+			text.WriteByte(',')
+		}
+		text.WriteString(value)
+	}
+	return text.String(), len(n) > 0
+}
+
 // inside puts brackets around what would fall apart.
 func inside(n Node) string {
-	switch n.(type) {
-	case And, Or:
+	switch n := n.(type) {
+	case And:
+		return "(" + n.String() + ")"
+	case Or:
+		if list, ok := n.list(); ok {
+			return list
+		}
 		return "(" + n.String() + ")"
 	}
 	return n.String()
@@ -263,6 +305,9 @@ func sqlOf(n Node) (string, []any) {
 	case Or:
 		return sqlJoin(n, " OR ", true)
 	case Not:
+		if void(n) {
+			return "0", nil
+		}
 		where, args := sqlOf(n.Node)
 		return "NOT (" + where + ")", args
 	case Span:
@@ -272,7 +317,7 @@ func sqlOf(n Node) (string, []any) {
 		}
 		return "(" + column + " >= ? AND " + column + " < ?)", []any{n.from, n.to}
 	case Score:
-		return "EXISTS (SELECT 1 FROM post_label l WHERE l.post_id = p.id AND l.name = ? COLLATE NOCASE AND l.score " + n.op + " ?)", []any{n.label, n.value}
+		return "EXISTS (SELECT 1 FROM post_label l WHERE l.post_id = p.id AND l.name = ? AND l.score " + n.op + " ?)", []any{n.label, n.value}
 	case Prefix:
 		return "EXISTS (SELECT 1 FROM json_each(p.links) j WHERE substr(j.value, 1, length(?)) = ?)", []any{n.prefix, n.prefix}
 	case All:

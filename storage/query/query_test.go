@@ -89,27 +89,28 @@ func TestVectors(t *testing.T) {
 		{`#stormwatch -#cats`, true, "", ""},
 		{`#StormWatch`, true, "", "#stormwatch"},
 		{`storm`, true, "", ""},
-		{`lang:ja,en domain:fedi.example order:oldest`, true, "", `(lang:ja OR lang:en) domain:fedi.example sort:oldest`},
+		{`lang:ja,en domain:fedi.example order:oldest`, true, "", `lang:ja,en domain:fedi.example sort:oldest`},
 		{`"unclosed cluckers`, false, "unclosed-quote", `"unclosed cluckers"`},
 		{`"my cluckers`, true, "unclosed-quote", `"my cluckers"`},
-		{`from:`, false, "empty-value", "from:"},
-		{`cluckers from:`, false, "empty-value", "cluckers from:"},
+		{`from:`, false, "empty-value", "-in:public"},
+		{`cluckers from:`, true, "empty-value", "cluckers"},
 		{`(bomb OR "active shooter") label:threat -is:reply`, false, "", `(bomb OR "active shooter") label:threat -is:reply`},
 		{`(bomb OR cluckers) label:threat -is:reply`, true, "", ""},
 		{`shoot* "my at"~5 cluck*`, false, "", ""},
 		{`cluck* "cluckers look"~5`, true, "", ""},
 		{`"look cluckers"~1`, false, "", ""},
 		{`"look cluckers"~99`, true, "near", `"look cluckers"~10`},
-		{`place:"New York"`, false, "unsupported", "place:"},
+		{`place:"New York"`, false, "unsupported", ""},
+		{`shoot* "bomb threat"~5 place:"New York"`, false, "unsupported", ""},
 		{`cats AND cluckers OR hen`, true, "", `cats cluckers OR hen`},
 		{`hen OR cats AND cluckers`, true, "", `hen OR cats cluckers`},
-		{`((((`, false, "unclosed-bracket unclosed-bracket unclosed-bracket unclosed-bracket", " "},
-		{`)`, false, "stray-bracket", " "},
+		{`((((`, false, "unclosed-bracket unclosed-bracket unclosed-bracket unclosed-bracket", "-in:public"},
+		{`)`, false, "stray-bracket", "-in:public"},
 		{`label:threat>0.8`, true, "", ""},
 		{`label:threat>=0.95`, false, "", ""},
 		{`label:spam`, false, "", ""},
 		{`label:spam<0.5`, true, "", ""},
-		{`label:spam>2`, false, "bad-value", "label:"},
+		{`label:spam>2`, false, "bad-value", "-in:public"},
 		{`alt:hen`, true, "", ""},
 		{`text:hen`, false, "", ""},
 		{`hen`, true, "", ""},
@@ -129,14 +130,14 @@ func TestVectors(t *testing.T) {
 		{`media:image/*`, true, "", ""},
 		{`not:reply before:2026`, true, "", "-is:reply before:2026"},
 		{`has:noalt`, false, "", ""},
-		{`in:library`, false, "in-library", "in:"},
+		{`in:library`, false, "in-library", ""},
 		{`after:2025-01-20`, false, "", ""},
 		{`after:2025-01-19`, true, "", ""},
 		{`during:2025-01-20`, true, "", ""},
 		{`during:2024..2025-02`, true, "", ""},
 		{`seen:2025-01-20T08:01`, true, "", "seen:2025-01-20t08:01"},
 		{`before:-24h`, true, "", ""},
-		{`before:tomorrow`, false, "bad-value", "before:"},
+		{`before:tomorrow`, false, "bad-value", "-in:public"},
 		{`-cats`, false, "", ""}, // leaves out only: covers the last day
 		{`-cats before:2026`, true, "", ""},
 		{`-before:2024`, true, "", ""},
@@ -148,7 +149,31 @@ func TestVectors(t *testing.T) {
 		{`ab* cluckers`, false, "prefix-short", "ab cluckers"},
 		{`--cluckers`, true, "", "cluckers"},
 		{`don't`, false, "", `"don't"`},
-		{`!!!`, false, "", " "},
+		{`!!!`, false, "", "-in:public"},
+		{`#foo-cluckers`, false, "", `#foo "-cluckers"`},
+		{`#stormwatch-cluckers`, true, "", `#stormwatch "-cluckers"`},
+		{`cats　OR　cluckers`, true, "", "cats OR cluckers"},
+		{`cluckers AND`, true, "dangling-operator", "cluckers"},
+		{`AND cluckers`, true, "dangling-operator", "cluckers"},
+		{`cats AND OR cluckers`, true, "dangling-operator", "cats OR cluckers"},
+		{`(cluckers AND)`, true, "dangling-operator", "cluckers"},
+		{`from:>me@fedi.example`, false, "bad-value", "-in:public"},
+		{`cluckers before:tomorrow`, true, "bad-value", "cluckers"},
+		{`cluckers sort:best`, true, "bad-value", "cluckers"},
+		{`cluckers in:library`, false, "in-library", ""},
+		{`cluckers -entity:cve`, false, "unsupported", ""},
+		{`cluckers OR entity:cve`, true, "unsupported", ""},
+		{`cluster:>10`, false, "unsupported", `cluster:">10"`},
+		{`has:embed`, false, "unsupported", ""},
+		{`from:https://fedi.example/users/me`, true, "", ""},
+		{`from:https://fedi.example/users/Me`, false, "", ""},
+		{`lang:ja,en`, true, "", ""},
+		{`(lang:ja OR lang:en) cluckers`, true, "", "lang:ja,en cluckers"},
+		{`cluckers not:reply,bot -lang:ja,de`, true, "", ""},
+		{`url:"https://example.com/a,b",https://example.com/a?b`, true, "", ""},
+		{`text:"my cluckers",foo* OR text:x`, true, "", `text:"my cluckers",foo*,x`},
+		{`software:"a　b"`, false, "", ""},
+		{`#ﷺ`, false, "", "#صلى_الله_عليه_وسلم"},
 	}
 	p := sample()
 	for _, tt := range tests {
@@ -170,9 +195,6 @@ func TestVectors(t *testing.T) {
 		if got := q.String(); got != form {
 			t.Errorf("%s: canonical %q, want %q", tt.q, got, form)
 		}
-		if tt.q == "!!!" {
-			continue // nothing but signs asks for nothing: checked below
-		}
 		if got := q.Match(p); got != tt.match {
 			t.Errorf("%s: match %v, want %v", tt.q, got, tt.match)
 		}
@@ -185,9 +207,16 @@ func TestNothingIsNotEverything(t *testing.T) {
 			t.Errorf("%q should ask for everything", text)
 		}
 	}
-	for _, text := range []string{"from:", "((((", ")", "in:library", "entity:cve", "!!!", `""`, "OR", "-"} {
-		if q := parse(text); q.IsAll() || q.Match(sample()) {
+	for _, text := range []string{"from:", "((((", ")", "in:library", "entity:cve", "!!!", `""`, "OR", "-",
+		"()", "(())", "AND", "NOT", "+", "-from:", "-entity:cve", "-(entity:cve place:x)", "-in:library", "NOT NOT (in:library)", "-in:public", "sort:best",
+		"cluckers -(entity:cve OR place:x)", "() sort:oldest"} {
+		q := parse(text)
+		if q.IsAll() || !q.Nothing() || q.Match(sample()) {
 			t.Errorf("%q finds everything (%+v)", text, q)
+		}
+		// What is saved is the canonical form: it must find nothing either.
+		if again := parse(q.String()); again.IsAll() || !again.Nothing() || again.Match(sample()) {
+			t.Errorf("%q finds everything in its canonical form %q", text, q)
 		}
 	}
 }
@@ -216,6 +245,13 @@ func TestLimits(t *testing.T) {
 	if q := parse(strings.Repeat("(", 20) + "x" + strings.Repeat(")", 20)); !has(q, "too-deep") {
 		t.Errorf("20 brackets: %+v", q.Warnings)
 	}
+	deep := strings.Repeat("(a OR (b ", 8) + "lang:ja,en" + strings.Repeat("))", 8)
+	if q := parse(deep); len(q.Warnings) > 0 || len(parse(q.String()).Warnings) > 0 {
+		t.Errorf("16 brackets: %+v, then %+v", q.Warnings, parse(q.String()).Warnings)
+	}
+	if q := parse("tag:" + strings.Repeat("a,", 100) + "b"); !has(q, "too-many-clauses") {
+		t.Errorf("101 values: %+v", q.Warnings)
+	}
 	if q := parse("alpha* beta* gamma*"); !has(q, "too-many-prefixes") {
 		t.Errorf("three prefixes: %+v", q.Warnings)
 	}
@@ -241,7 +277,8 @@ func TestSnippet(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{`a b`, `"a b"~5 -c OR (d e)`, `from:@a@b.example`, `火 地震`, `label:threat>0.8`, `lang:ja,en`, `#tag @me`, `((`, `foo:bar*`, `ﬀ İ ß ŉ`, `seen:>2025-01..`} {
+	for _, s := range []string{`a b`, `"a b"~5 -c OR (d e)`, `from:@a@b.example`, `火 地震`, `label:threat>0.8`, `lang:ja,en`, `#tag @me`, `((`, `foo:bar*`, `ﬀ İ ß ŉ`, `seen:>2025-01..`,
+		`not:embed -(a -b)`, `url:"https://a/b,c" from:https://a/B`, `-text:"x y",z*`, `"a　b"~3 AND OR NOT`, `#a-b(c)-"d"`, `tag:＃ﷺ,·`} {
 		f.Add(s)
 	}
 	p := sample()
@@ -249,13 +286,19 @@ func FuzzParse(f *testing.F) {
 		q := parse(s)
 		form := q.String()
 		again := parse(form)
-		if len(form) <= maxBytes && again.String() != form {
-			t.Errorf("%q: canonical %q, and of that %q", s, form, again.String())
+		where, args := q.SQL()
+		if len(form) <= maxBytes {
+			if again.String() != form {
+				t.Errorf("%q: canonical %q, and of that %q", s, form, again.String())
+			}
+			whereAgain, argsAgain := again.SQL()
+			if where != whereAgain || !slices.Equal(args, argsAgain) || again.IsAll() != q.IsAll() || again.Nothing() != q.Nothing() || again.Match(p) != q.Match(p) {
+				t.Errorf("%q means something else than its canonical form %q:\n%s %q\n%s %q", s, form, where, args, whereAgain, argsAgain)
+			}
 		}
 		if q.Nothing() && q.Match(p) {
 			t.Errorf("%q: nothing is left, and it matches", s)
 		}
-		where, args := q.SQL()
 		if strings.Count(where, "?") != len(args) {
 			t.Errorf("%q: %d arguments for %s", s, len(args), where)
 		}

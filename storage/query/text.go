@@ -34,7 +34,7 @@ type piece struct {
 // width folded, diacritics off, ß as ss. Japanese voicing marks and the vowel
 // signs of other scripts are no diacritics and stay.
 func fold(s string) []piece {
-	if ascii(s) {
+	if plainASCII(s) {
 		out := make([]piece, len(s))
 		for i := range len(s) {
 			c := s[i]
@@ -64,7 +64,7 @@ func fold(s string) []piece {
 	return out
 }
 
-func ascii(s string) bool {
+func plainASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
@@ -256,5 +256,7 @@ func asked(s string) (tokens []string, prefix bool) {
 // tagFold is the form in which hashtags are compared: width and case folded,
 // diacritics kept.
 func tagFold(s string) string {
-	return strings.ToLower(norm.NFKC.String(strings.TrimPrefix(s, "#")))
+	s = strings.ToLower(norm.NFKC.String(strings.TrimLeft(s, "#＃")))
+	// Some letters unfold to several words.
+	return strings.Join(strings.Fields(s), "_")
 }
