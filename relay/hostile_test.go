@@ -244,3 +244,12 @@ func TestConsent(t *testing.T) {
 		t.Errorf("%+v, %v", rules, err)
 	}
 }
+
+// post sends a form and returns the status.
+func post(url, form string) (int, error) {
+	resp, err := http.Post(url, "application/x-www-form-urlencoded", strings.NewReader(form))
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}
