@@ -137,7 +137,7 @@ func (r *receipt) scan(dir string, needles [][]byte) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // a log that was just folded into its database
 		}
-		if err != nil || !d.Type().IsRegular() || d.Name() == actorKeyFile {
+		if err != nil || !d.Type().IsRegular() || d.Name() == actorKeyFile || d.Name() == lockFile {
 			return err
 		}
 		n, err := scanFile(path, needles, found)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,11 +22,7 @@ import (
 
 // TestMain lets the scripts run the program itself.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"hark": func() {
-			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
-		},
-	})
+	testscript.Main(m, map[string]func(){"hark": main})
 }
 
 func TestScripts(t *testing.T) {
@@ -36,8 +33,53 @@ func TestScripts(t *testing.T) {
 			"seed":      seed,
 			"sha256sum": checkSums,
 			"exitcode":  exitCode,
+			"waitfor":   waitFor,
+			"waitready": waitReady,
 		},
 	})
+}
+
+// waitFor waits until a file exists.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfor FILE")
+	}
+	until(ts, func() bool {
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		return err == nil
+	})
+}
+
+// waitReady waits until the node of ./hark-data answers.
+func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
+	until(ts, func() bool {
+		store, err := sqlite.Open(context.Background(), sqlite.Options{Dir: ts.MkAbs("hark-data")})
+		if err != nil {
+			return false
+		}
+		base, err := store.GetMeta(context.Background(), metaBaseURL)
+		ts.Check(store.Close())
+		if err != nil {
+			return false
+		}
+		resp, err := http.Get(base + "/readyz")
+		if err != nil {
+			return false
+		}
+		ts.Check(resp.Body.Close())
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// until polls a condition that another process brings about.
+func until(ts *testscript.TestScript, ok func() bool) {
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited half a minute in vain")
+		}
+		<-time.After(20 * time.Millisecond)
+	}
 }
 
 // exitCode runs `hark` with the arguments behind the wanted code: the codes

@@ -71,6 +71,11 @@ func (p *program) serve(ctx context.Context, f serveFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	lock, err := lockStore(c.Dir())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	key, err := loadKey(ctx, c, store)
 	if err != nil {
 		return err

@@ -18,6 +18,14 @@ import (
 // store.
 const actorKeyFile = "actor.pem"
 
+// lockFile is what a serving node holds locked, in the folder of the store.
+const lockFile = "serve.lock"
+
+// errServed says that another node serves a store.
+func errServed(dir string) error {
+	return fmt.Errorf("another Hark serves the store in %s already; stop it first, or choose another folder with HARK_STORAGE_PATH", dir)
+}
+
 // errNoStore is returned when there is no store in local use.
 var errNoStore = errors.New("there is no database")
 

@@ -52,19 +52,20 @@ node delivers the answer that the decision calls for.`,
 }
 
 func (p *program) subscribersList() *cobra.Command {
-	var asJSON, watch bool
+	var asJSON, watch, all bool
 	var states []string
 	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List subscribers with their state and health",
 		Example: `  hark subscribers list
+  hark subscribers list --all
   hark subscribers list --state pending,suspended
   hark subscribers list --watch
   hark subscribers list --json | jq -r .host`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter, err := stateFilter(states)
+			filter, err := stateFilter(states, all)
 			if err != nil {
 				return err
 			}
@@ -82,19 +83,26 @@ func (p *program) subscribersList() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON Lines")
 	cmd.Flags().BoolVar(&watch, "watch", false, "print again and again until interrupted")
 	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often --watch looks")
+	cmd.Flags().BoolVar(&all, "all", false, "also those that have left")
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only these `states`: pending, accepting, active, suspended, rejected, left")
 	return cmd
 }
 
-func stateFilter(states []string) (storage.SubscriberFilter, error) {
-	known := []string{
-		string(storage.StatePending), string(storage.StateAccepting), string(storage.StateActive),
-		string(storage.StateSuspended), string(storage.StateRejected), string(storage.StateLeft),
+// subscriberStates are all states; what has left stands last.
+var subscriberStates = []storage.SubscriberState{
+	storage.StatePending, storage.StateAccepting, storage.StateActive, storage.StateSuspended, storage.StateRejected, storage.StateLeft,
+}
+
+// stateFilter selects the states that are named, or else all but those that
+// have left.
+func stateFilter(states []string, all bool) (storage.SubscriberFilter, error) {
+	if len(states) == 0 && !all {
+		return storage.SubscriberFilter{States: subscriberStates[:len(subscriberStates)-1]}, nil
 	}
 	var f storage.SubscriberFilter
 	for _, s := range states {
-		if !slices.Contains(known, s) {
-			return f, usagef("%q is not a state; the states are %s", s, strings.Join(known, ", "))
+		if !slices.Contains(subscriberStates, storage.SubscriberState(s)) {
+			return f, usagef("%q is not a state; the states are pending, accepting, active, suspended, rejected and left", s)
 		}
 		f.States = append(f.States, storage.SubscriberState(s))
 	}
