@@ -232,7 +232,10 @@ func (n Or) list() (string, bool) {
 	var text strings.Builder
 	for i, c := range n {
 		written := c.String()
-		if not, ok := c.(Not); ok { // of is: and has:
+		switch not := c.(type) {
+		case And, Or:
+			return "", false
+		case Not: // of is: and has:
 			_, value, _ := strings.Cut(not.Node.String(), ":")
 			written = "not:" + value
 			if _, ok := not.Node.(Fact); !ok || !slices.Contains(isValues, value) && !slices.Contains(hasValues, value) {
