@@ -6,8 +6,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// SimHash is a 64-bit locality-sensitive hash over the shingles of three words
-// of a text: near-duplicates differ in few bits.
+// SimHash is a 64-bit locality-sensitive hash over the words of a text and their
+// neighbouring pairs: near-duplicates differ in few bits.
 //
 // ref: Charikar, "Similarity estimation techniques from rounding algorithms" (2002).
 func SimHash(text string) uint64 {
@@ -16,14 +16,20 @@ func SimHash(text string) uint64 {
 		return 0
 	}
 	var sums [64]int
-	for i := range words {
-		h := xxhash.Sum64String(strings.Join(words[i:min(i+3, len(words))], " "))
+	add := func(feature string) {
+		h := xxhash.Sum64String(feature)
 		for b := range sums {
 			if h>>b&1 == 1 {
 				sums[b]++
 			} else {
 				sums[b]--
 			}
+		}
+	}
+	for i, w := range words {
+		add(w)
+		if i > 0 {
+			add(words[i-1] + " " + w)
 		}
 	}
 	var out uint64

@@ -183,7 +183,7 @@ func (in *Instance) followedBack(m *message, body []byte) error {
 		return errors.New("the relay follows where nobody asked it to")
 	}
 	if m.objectID() != in.ActorURI() {
-		return fmt.Errorf("Follow of %s", m.objectID())
+		return fmt.Errorf("a Follow of %s", m.objectID())
 	}
 	accept, err := json.Marshal(map[string]any{
 		"@context": contextOf(in.kind), "id": in.origin + "/activities/" + in.unique(), "type": "Accept",
@@ -254,7 +254,7 @@ func (in *Instance) announced(ctx context.Context, m *message, relay string) err
 // forwarded checks the author's own proof.
 func (in *Instance) forwarded(ctx context.Context, m *message, body []byte) error {
 	if in.kind == Pleroma {
-		return errors.New("Pleroma takes Announces from a relay, nothing else")
+		return errors.New("a relay sends Pleroma Announces, nothing else")
 	}
 	v, err := sig.VerifyLD(ctx, body, func(ctx context.Context, keyID string, _ bool) (sig.Key, error) {
 		if in.kind == Misskey && !strings.Contains(keyID, "#") {
