@@ -5,6 +5,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 
 	"hark/storage"
 )
@@ -48,6 +53,12 @@ func TestTokens(t *testing.T) {
 	for _, tt := range tests {
 		if got := strings.Join(texts(Tokens(tt.in)), " "); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+	for _, r := range "aZ0-~ぁがゖァヴヺ一鿿가힣" {
+		slow := norm.NFKC.String(strip(norm.NFD.String(cases.Fold().String(string(r)))))
+		if !settledRune(r) || slow != string(unicode.ToLower(r)) {
+			t.Errorf("%c folds to %q", r, slow)
 		}
 	}
 	for _, tt := range Tokens("Über die Straße") {
@@ -279,7 +290,8 @@ func TestSnippet(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{`a b`, `"a b"~5 -c OR (d e)`, `from:@a@b.example`, `火 地震`, `label:threat>0.8`, `lang:ja,en`, `#tag @me`, `((`, `foo:bar*`, `ﬀ İ ß ŉ`, `seen:>2025-01..`,
-		`not:embed -(a -b)`, `url:"https://a/b,c" from:https://a/B`, `-text:"x y",z*`, `"a　b"~3 AND OR NOT`, `#a-b(c)-"d"`, `tag:＃ﷺ,·`} {
+		`not:embed -(a -b)`, `url:"https://a/b,c" from:https://a/B`, `-text:"x y",z*`, `"a　b"~3 AND OR NOT`, `#a-b(c)-"d"`, `tag:＃ﷺ,·`,
+		"<b>\u202e\u200b</b> storm", "st\u00adorm \u2066x", `storm "storm storm"`} {
 		f.Add(s)
 	}
 	p := sample()
@@ -301,6 +313,29 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: nothing is left, and it matches", s)
 		}
 		bound(t, q)
-		q.SnippetHTML(p, 40)
+		checkSnippet(t, q, &storage.Post{Text: s + " storm " + s, Warning: s})
 	})
+}
+
+// checkSnippet checks that marks stand on whole letters, one after the other,
+// and that no markup of strangers gets through.
+func checkSnippet(t *testing.T, q *Query, p *storage.Post) {
+	t.Helper()
+	const most = 12
+	s := q.Snippet(p, most)
+	if n := utf8.RuneCountInString(s.Text); n > most+2 || !utf8.ValidString(s.Text) || s.Text != Visible(s.Text) {
+		t.Errorf("%q: snippet %q", q, s.Text)
+	}
+	last := 0
+	for _, m := range s.Marks {
+		if m[0] < last || m[1] <= m[0] || m[1] > len(s.Text) || !utf8.ValidString(s.Text[m[0]:m[1]]) {
+			t.Errorf("%q: marks %v in %q", q, s.Marks, s.Text)
+			return
+		}
+		last = m[1]
+	}
+	html := strings.NewReplacer("<mark>", "", "</mark>", "").Replace(string(q.SnippetHTML(p, most)))
+	if strings.ContainsAny(html, `<>"'`) {
+		t.Errorf("%q: markup in %q", q, html)
+	}
 }

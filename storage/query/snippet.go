@@ -75,8 +75,10 @@ func Visible(s string) string {
 			return -1
 		case 0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c:
 			return -1
-		case r == 0x200b, r == 0x2060, r == 0xfeff, r == 0xad, 0xe0000 <= r && r <= 0xe007f:
-			return -1
+		case r == 0x200b, 0x2060 <= r && r <= 0x206f, r == 0xfeff, r == 0xad, r == 0x180e, 0xe0000 <= r && r <= 0xe007f:
+			return -1 // joiners (200c, 200d) stay: words and emoji need them
+		case 0xfff9 <= r && r <= 0xfffb, r == 0x115f, r == 0x1160, r == 0x3164, r == 0xffa0, r == 0x2028, r == 0x2029:
+			return -1 // interlinear marks, blank letters, foreign line ends
 		}
 		return r
 	}, s)

@@ -50,18 +50,35 @@ func fold(s string) []piece {
 	caser := cases.Fold()
 	var it norm.Iter
 	it.InitString(norm.NFKC, s)
+	waiting := 0 // pieces before it know where they end
 	for !it.Done() {
 		start := it.Pos()
 		seg := string(it.Next())
 		end := it.Pos()
-		first, _ := utf8.DecodeRuneInString(seg)
+		first, size := utf8.DecodeRuneInString(seg)
 		up := unicode.IsUpper(first)
+		if size == len(seg) && settledRune(first) {
+			out = append(out, piece{unicode.ToLower(first), start, end, up})
+			seg = ""
+		}
 		for _, r := range norm.NFKC.String(strip(norm.NFD.String(caser.String(seg)))) {
 			out = append(out, piece{r, start, end, up})
 			up = false
 		}
+		// A letter that unfolds to several comes piece by piece, and only with
+		// the last does the position move on.
+		for ; end > start && waiting < len(out); waiting++ {
+			out[waiting].end = max(out[waiting].end, end)
+		}
 	}
 	return out
+}
+
+// settledRune tells whether of a letter in NFKC only the case is left to fold:
+// of ASCII, and of the kana, ideographs and syllables that most texts without
+// spaces are written in.
+func settledRune(r rune) bool {
+	return r < utf8.RuneSelf || 'ぁ' <= r && r <= 'ゖ' || 'ァ' <= r && r <= 'ヺ' || '一' <= r && r <= '鿿' || '가' <= r && r <= '힣'
 }
 
 func plainASCII(s string) bool {
