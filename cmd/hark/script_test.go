@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +30,18 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			// The race detector lets every program sleep a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"seed":      seed,
 			"sha256sum": checkSums,
 			"exitcode":  exitCode,
 			"waitfor":   waitFor,
 			"waitready": waitReady,
+			"waitposts": waitPosts,
 		},
 	})
 }
@@ -68,6 +75,27 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 		ts.Check(resp.Body.Close())
 		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// waitPosts waits until the store of ./hark-data has that many more posts than
+// when it began to wait.
+func waitPosts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitposts NUMBER")
+	}
+	more, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, sqlite.Options{Dir: ts.MkAbs("hark-data")})
+	ts.Check(err)
+	defer func() { ts.Check(store.Close()) }()
+	before, err := store.Stats(ctx)
+	ts.Check(err)
+	until(ts, func() bool {
+		now, err := store.Stats(ctx)
+		ts.Check(err)
+		return now.Posts >= before.Posts+more
 	})
 }
 

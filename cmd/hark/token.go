@@ -56,7 +56,7 @@ func (p *program) tokenAdd() *cobra.Command {
 		Use:   "add --scope SCOPES --holder NAME --purpose TEXT",
 		Short: "Make a token; its secret is shown once",
 		Example: `  hark token add --scope search --holder "Ada" --purpose "desk research"
-  hark token add --scope search,export --holder "study group" --purpose "flood study" --expires 30d --json`,
+  hark token add --scope search,export --holder Ada --purpose study --expires 30d --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			granted, err := parseScopes(scope)
