@@ -5,7 +5,17 @@
 //
 // The language is a superset of Mastodon's search operators. Nothing a person
 // types is an error: what cannot be understood becomes a warning beside the
-// results.
+// results. What is left out never makes a query find everything.
+//
+// A store indexes what Index returns and selects with SQL, whose full-text
+// parts all have the form
+//
+//	p.id IN (SELECT rowid FROM post_fts WHERE post_fts MATCH ?)
+//
+// Rows that rise with arrival make newest-first cheap: look at a stretch of
+// ids at a time, and add its bounds to the inner SELECT (post_fts.rowid
+// BETWEEN …) as well as to p.id, or SQLite gathers every row of a common word
+// before it shows the first.
 package query
 
 import (

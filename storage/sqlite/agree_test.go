@@ -156,7 +156,11 @@ func TestSearchAgreesWithMatch(t *testing.T) {
 			rt.Fatal(err)
 		}
 		posts = append(posts, fresh...)
-		for range 4 {
+		queries := 4
+		if testing.Short() {
+			queries = 1
+		}
+		for range queries {
 			agrees(t, rt, s, posts, anyQuery(rt, 2))
 		}
 	})
