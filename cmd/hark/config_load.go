@@ -146,7 +146,7 @@ func (l *loader) file(text string) error {
 	if _, err := toml.Decode(text, &tree); err != nil {
 		var parse toml.ParseError
 		if errors.As(err, &parse) {
-			return fmt.Errorf("the configuration %s is not valid TOML:\n%s", l.config.file, strings.TrimRight(parse.ErrorWithPosition(), "\n"))
+			return tomlError(l.config.file, text, parse)
 		}
 		return fmt.Errorf("read the configuration %s: %w", l.config.file, err)
 	}
@@ -183,6 +183,16 @@ func (l *loader) file(text string) error {
 		}
 	}
 	return nil
+}
+
+// tomlError shows the line that is not TOML. The library's own rendering is
+// not used: it panics on an unterminated text that ends in a backslash.
+func tomlError(file, text string, e toml.ParseError) error {
+	line := ""
+	if lines := strings.Split(text, "\n"); e.Position.Line >= 1 && e.Position.Line <= len(lines) {
+		line = strings.TrimSpace(lines[e.Position.Line-1])
+	}
+	return fmt.Errorf("the configuration %s is not valid TOML, line %d: %s\n  %s", file, e.Position.Line, e.Message, shorten(line, 80))
 }
 
 // unknown reports a key that there is none of, with the nearest there is.
