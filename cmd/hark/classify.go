@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,19 +80,63 @@ that asks for a host or an account cannot.`,
 	return cmd
 }
 
+// ruledJudge puts the operator's rules behind the judges, as the node does: a
+// rule sees the text with the labels that it has got, and the surer of rule
+// and judge counts.
+type ruledJudge struct {
+	classifier.Classifier
+	rules      []relay.Rule
+	queries    []*query.Query
+	thresholds map[string]float64
+	now        time.Time
+}
+
 // newJudge makes the classifier of the node with these rules and thresholds.
 func newJudge(rules []relay.Rule, thresholds map[string]float64, now time.Time) (classifier.Classifier, error) {
-	o := builtin.Options{Thresholds: thresholds}
-	for _, r := range rules {
-		q := query.Parse(r.Query, query.Options{Now: now})
-		o.Rules = append(o.Rules, classifier.Rule{
-			Name: r.Name, Label: r.Label, Score: r.Score, Source: r.Query,
-			Match: func(in classifier.Input) bool {
-				return q.Match(&storage.Post{Text: in.Text, Language: in.Language, Tags: in.Tags, Links: in.Links, Published: now, Received: now})
-			},
+	judge, err := builtin.New(builtin.Options{Thresholds: thresholds})
+	if err != nil || len(rules) == 0 {
+		return judge, err
+	}
+	r := &ruledJudge{Classifier: judge, rules: rules, thresholds: thresholds, now: now}
+	for _, rule := range rules {
+		r.queries = append(r.queries, query.Parse(rule.Query, query.Options{Now: now}))
+	}
+	return r, nil
+}
+
+// Classify implements classifier.Classifier.
+func (r *ruledJudge) Classify(ctx context.Context, in classifier.Input) classifier.Result {
+	res := r.Classifier.Classify(ctx, in)
+	post := &storage.Post{
+		Text: in.Text, Language: res.Language, Tags: in.Tags, Links: in.Links, Published: r.now, Received: r.now,
+		Labels: newClassifyResult(in.Text, res).Labels,
+	}
+	var found []classifier.Score
+	for i, rule := range r.rules {
+		if !r.queries[i].Match(post) {
+			continue
+		}
+		threshold, set := r.thresholds[rule.Label]
+		if !set {
+			threshold = classifier.DefaultThreshold
+		}
+		found = append(found, classifier.Score{
+			Label: rule.Label, Score: rule.Score, Over: rule.Score >= threshold, Model: "operator",
+			Reasons: []classifier.Reason{{Rule: rule.Name, Weight: rule.Score, Note: rule.Query}},
 		})
 	}
-	return builtin.New(o)
+	for _, f := range found {
+		at := slices.IndexFunc(res.Scores, func(s classifier.Score) bool { return s.Label == f.Label })
+		if at < 0 {
+			res.Scores = append(res.Scores, f)
+			continue
+		}
+		have := &res.Scores[at]
+		have.Score, have.Over = max(have.Score, f.Score), have.Over || f.Over
+		have.Model += "+" + f.Model
+		have.Reasons = append(have.Reasons, f.Reasons...)
+	}
+	return res
 }
 
 // classify judges the arguments or the lines of standard input.
