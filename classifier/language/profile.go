@@ -119,6 +119,14 @@ func eachTrigram(words []rune, f func(uint64)) {
 // authorBonus is what the author's claim is worth, in log probability.
 const authorBonus = 2
 
+// spread is how much likelier a language is than others before a word is read,
+// in log probability: people write more in some languages than in others.
+var spread = map[string]float32{
+	"en": 3, "de": 2, "fr": 2, "es": 2, "pt": 2, "it": 1.5, "nl": 1, "ru": 1, "ar": 1, "fa": 0.5, "pl": 0.5, "tr": 0.5, "id": 0.5,
+	"hi": 1, "sr": 0.5, "ca": -1, "gl": -2.5, "eu": -1.5, "eo": -1, "ga": -2.5, "cy": -2.5, "is": -1.5, "nn": -2, "sq": -1.5, "lv": -1.5,
+	"lt": -1, "et": -1, "az": -1, "tl": -1.5, "sw": -1, "mk": -1, "be": -1, "kk": -1, "ps": -1, "ckb": -1,
+}
+
 // temper divides log probabilities: trigrams overlap, so they are no independent
 // witnesses.
 const temper = 2.2
@@ -145,6 +153,7 @@ func (p *profiles) guess(words []rune, script int, author string) (string, float
 		if p.scripts[i] != script {
 			continue
 		}
+		scores[i] += spread[p.tags[i]] * temper
 		if p.tags[i] == author {
 			scores[i] += authorBonus * temper
 		}

@@ -92,7 +92,7 @@ var contexts = map[string]map[string]float64{
 	"fiction":  {"hate": -1, "toxicity": -0.6, "threat": -1.8, "harassment": -0.8, "theft": -1.8, "hazard": -1.6, "attack": -2, "disruption": -1, "breach": -1},
 	"report":   {"hate": -1.2, "toxicity": -0.8, "threat": -2, "harassment": -1, "attack": 0.8, "theft": 0.6, "disruption": 0.5, "hazard": 0.3},
 	"counter":  {"hate": -1.8, "toxicity": -1, "threat": -1.6, "harassment": -1.8, "spam": -1.5, "theft": -0.8, "breach": -1.4},
-	"joke":     {"threat": -1.2, "toxicity": -0.5, "harassment": -0.4, "attack": -1, "hazard": -1, "theft": -0.8, "disruption": -0.4},
+	"joke":     {"threat": -1.2, "toxicity": -0.3, "harassment": -0.3, "attack": -1, "hazard": -1, "theft": -0.8, "disruption": -0.4},
 	"drill":    {"threat": -1, "hazard": -3, "attack": -3, "disruption": -1.5, "breach": -2.4},
 	"past":     {"hazard": -1.4, "attack": -1.6, "theft": -1, "disruption": -0.8, "threat": -0.6, "breach": -0.6},
 	"figure":   {"hazard": -1.6, "attack": -1.6, "theft": -1.2, "disruption": -1.2, "threat": -0.6},
