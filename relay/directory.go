@@ -35,8 +35,9 @@ type directoryStore interface {
 // consistent picture, replaced as a whole whenever either changes.
 type directory struct {
 	store  directoryStore
-	anyone bool // whoever signs may publish
-	open   bool // private addresses are in use: domains tell nothing
+	anyone bool            // whoever signs may publish
+	open   bool            // private addresses are in use: domains tell nothing
+	above  map[string]bool // hosts of the relays that this one follows
 	now    atomic.Pointer[picture]
 }
 
@@ -49,8 +50,13 @@ type picture struct {
 	objected map[string]bool
 }
 
-func newDirectory(store directoryStore, anyone, open bool) *directory {
-	d := &directory{store: store, anyone: anyone, open: open}
+func newDirectory(store directoryStore, anyone, open bool, upstream []string) *directory {
+	d := &directory{store: store, anyone: anyone, open: open, above: map[string]bool{}}
+	for _, u := range upstream {
+		if iri, err := activitypub.ParseIRI(u); err == nil {
+			d.above[iri.Host()] = true
+		}
+	}
 	d.now.Store(&picture{})
 	return d
 }
@@ -124,6 +130,9 @@ func (d *directory) Blocked(host string) bool {
 
 // Member tells whether the host may publish here.
 func (d *directory) Member(host string) bool { return d.anyone || d.now.Load().members[host] }
+
+// Upstream tells whether the host is a relay that this one follows.
+func (d *directory) Upstream(host string) bool { return d.above[host] }
 
 // IsSubscriber tells whether the actor is a subscription's own.
 func (d *directory) IsSubscriber(actor string) bool { return d.now.Load().actors[actor] }

@@ -165,7 +165,7 @@ func (n *Node) wire() error {
 		AllowPrivate: o.AllowPrivate, AllowHTTP: o.AllowHTTP, Timeout: o.FetchTimeout, Signer: signer, Now: o.Now,
 		UserAgent: "hark/" + o.Version + " (+" + n.base + "/)",
 	})
-	n.dir = newDirectory(n.store, o.Publishers == PublishersAnyone, o.AllowPrivate)
+	n.dir = newDirectory(n.store, o.Publishers == PublishersAnyone, o.AllowPrivate, o.Upstream)
 	if err := n.dir.reload(ctx); err != nil {
 		return err
 	}
@@ -215,6 +215,7 @@ func (n *Node) Start(ctx context.Context) error {
 		Handler:           n.server.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute, // live streams set their own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(n.o.Log.Handler(), slog.LevelDebug),
@@ -229,6 +230,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.wg.Go(func() { n.resolver.Run(run) })
 	n.wg.Go(func() { n.watch(run) })
 	n.wg.Go(func() { n.keepHouse(run) })
+	n.wg.Go(func() { n.followUpstream(run) })
 	n.wg.Go(func() {
 		if err := n.http.Serve(n.ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.o.Log.Error("http server ended", "error", err.Error())

@@ -358,3 +358,62 @@ func TestApproval(t *testing.T) {
 		t.Fatalf("%+v, %v", sub, err)
 	}
 }
+
+// TestTwoRelays: two nodes that follow each other pass everything on once, and
+// nothing comes back.
+func TestTwoRelays(t *testing.T) {
+	a, storeA := node(t, func(o *relay.Options) { o.Consent = relay.ConsentPublic })
+	b, storeB := node(t, func(o *relay.Options) {
+		o.Consent = relay.ConsentPublic
+		o.Upstream = []string{a.BaseURL() + "/inbox"}
+	})
+	eventually(t, 10*time.Second, func() string {
+		if s, err := storeA.GetSubscriber(t.Context(), b.BaseURL()+"/actor"); err != nil || s.State != storage.StateActive {
+			return "the second relay does not subscribe to the first"
+		}
+		return ""
+	})
+	hoodA := neighbours(t, a, neighbourhood.Options{Mastodon: 2, Pleroma: 1})
+	hoodB := neighbours(t, b, neighbourhood.Options{Mastodon: 1, Pleroma: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, h := range []*neighbourhood.Neighbourhood{hoodA, hoodB} {
+		if err := h.Subscribe(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var objects []string
+	for i, in := range hoodA.Instances() {
+		sent, err := in.Publish(ctx, neighbourhood.Post{Entry: neighbourhood.Corpus()[i]})
+		if err != nil || sent.Status != http.StatusAccepted {
+			t.Fatalf("%+v, %v", sent, err)
+		}
+		objects = append(objects, sent.ObjectID)
+	}
+	eventually(t, 20*time.Second, func() string {
+		for _, o := range objects {
+			for _, in := range hoodB.Instances() {
+				if len(got(in, o)) == 0 {
+					return o + " did not cross to the other relay's " + string(in.Kind())
+				}
+			}
+			if _, err := storeB.GetPostByURI(ctx, o); err != nil {
+				return o + " is not stored behind the other relay"
+			}
+		}
+		return ""
+	})
+	for _, o := range objects {
+		for _, in := range append(hoodA.Instances(), hoodB.Instances()...) {
+			rs := got(in, o)
+			if len(rs) > 1 {
+				t.Errorf("%s reached %s %d times", o, in.Host(), len(rs))
+			}
+			for _, r := range rs {
+				if !r.Verified {
+					t.Errorf("%s at %s: %s", o, in.Host(), r.Reason)
+				}
+			}
+		}
+	}
+}

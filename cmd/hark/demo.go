@@ -72,7 +72,7 @@ func dismissStrangers(ctx context.Context, store *sqlite.Store) error {
 // newNeighbourhood starts the instances of the demo.
 func newNeighbourhood(ctx context.Context, node *relay.Node, now time.Time) (*neighbourhood.Neighbourhood, error) {
 	hood, err := neighbourhood.Start(ctx, neighbourhood.Options{
-		Relay: node.BaseURL(), Mastodon: 4, Pleroma: 2, Misskey: 1, Secure: 1, AuthorsPerInstance: 3,
+		Relay: node.BaseURL(), Mastodon: 4, Pleroma: 2, Misskey: 1, Secure: 1, AuthorsPerInstance: 3, Keep: 300,
 		Seed: uint64(now.UnixNano()), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -314,3 +314,10 @@ func (e *Engine) post(ctx context.Context, inbox string, body []byte) (remote.Re
 		return e.o.Signer.Sign(r, body, e.o.Now())
 	})
 }
+
+// Send delivers one message outside every subscription, and returns the status
+// of the answer.
+func (e *Engine) Send(ctx context.Context, inbox string, body []byte) (int, error) {
+	resp, err := e.post(ctx, inbox, body)
+	return resp.Status, err
+}

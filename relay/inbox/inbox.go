@@ -40,6 +40,7 @@ type Subscribers interface {
 type Directory interface {
 	Blocked(host string) bool       // host or a parent domain is blocked
 	Member(host string) bool        // host may publish here
+	Upstream(host string) bool      // host is a relay that this one follows
 	IsSubscriber(actor string) bool // actor is a subscription's own actor
 	Crowded(host string) bool       // too many subscriptions from that domain already
 }
@@ -169,7 +170,7 @@ func (d *delivery) receive(ctx context.Context) Outcome {
 	}
 	// Deletes of actors that were never here arrive in floods from every
 	// server; their keys are gone, so looking would be a fetch for each.
-	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.o.Keys.Known(ctx, keyID(d.r)) && !env.HasLDSignature {
+	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.o.Keys.KnownActor(ctx, env.Actor) {
 		return outcome(ReasonGoneActor)
 	}
 	if out, ok := d.verify(ctx); !ok {
@@ -189,7 +190,11 @@ func (d *delivery) verify(ctx context.Context) (Outcome, bool) {
 	in := d.in
 	v, err := sig.VerifyRequest(ctx, d.r, d.body, in.o.Keys.Key, sig.Options{Now: in.o.Now(), Host: in.o.Host})
 	if err != nil {
-		return d.fail(reasonOf(err), err), false
+		out := d.fail(reasonOf(err), err)
+		if out.Reason == ReasonRateHost {
+			out.RetryAfter = 30 * time.Second
+		}
+		return out, false
 	}
 	d.verified = v
 	signer, err := activitypub.ParseIRI(v.Owner)
@@ -243,7 +248,7 @@ func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
 	}
 	f := Facts{
 		Proof:         d.proof,
-		Member:        in.o.Directory.Member(actor.Host()),
+		Member:        in.o.Directory.Member(actor.Host()) || in.o.Directory.Upstream(d.via),
 		Wrapper:       in.o.Directory.IsSubscriber(env.Actor),
 		Unfollows:     env.Type == "Undo" && subscription.Unfollows(env, existing),
 		RelayUnlisted: in.o.RelayUnlisted,

@@ -23,9 +23,10 @@ const (
 	keyCacheSize   = 20_000
 	keyMaxAge      = 24 * time.Hour
 	actorMaxAge    = 7 * 24 * time.Hour
-	keyNegativeAge = 5 * time.Minute
-	fetchRate      = 3  // fetches a second and host
-	fetchBurst     = 40 // at once
+	keyNegativeAge = 5 * time.Minute  // of a key that its origin denies
+	keyFailedAge   = 20 * time.Second // of one that could not be asked for
+	fetchRate      = 20               // fetches a second and host: a large instance has many authors
+	fetchBurst     = 200              // at once
 	fetchTimeout   = 12 * time.Second
 	limiterHosts   = 4_096
 )
@@ -85,7 +86,7 @@ func (k *Keys) Key(ctx context.Context, keyID string, fresh bool) (sig.Key, erro
 	if c, ok := k.keys.Get(keyID); ok {
 		age := now.Sub(c.at)
 		switch {
-		case c.err != nil && age < keyNegativeAge:
+		case c.err != nil && age < negativeAge(c.err):
 			return sig.Key{}, c.err
 		case c.err == nil && fresh && age < time.Minute:
 			return c.key, nil
@@ -108,13 +109,20 @@ func (k *Keys) Key(ctx context.Context, keyID string, fresh bool) (sig.Key, erro
 	return v.(sig.Key), nil
 }
 
-// Known tells whether the key is at hand without a fetch.
-func (k *Keys) Known(ctx context.Context, keyID string) bool {
-	if c, ok := k.keys.Get(keyID); ok {
-		return c.err == nil
+// negativeAge is how long a failure is remembered.
+func negativeAge(err error) time.Duration {
+	for _, final := range []error{remote.ErrGone, remote.ErrNotFound, remote.ErrMismatch, remote.ErrContentType, remote.ErrForbiddenAddress, sig.ErrOwner, sig.ErrWeakKey} {
+		if errors.Is(err, final) {
+			return keyNegativeAge
+		}
 	}
-	_, _, ok := k.stored(ctx, keyID)
-	return ok
+	return keyFailedAge
+}
+
+// KnownActor tells whether anything of that actor was ever verified here.
+func (k *Keys) KnownActor(ctx context.Context, id string) bool {
+	_, err := k.store.GetActor(ctx, id)
+	return err == nil
 }
 
 // stored looks the key up in the actor document that the store has. Most keys
@@ -125,11 +133,11 @@ func (k *Keys) stored(ctx context.Context, keyID string) (sig.Key, time.Time, bo
 		return sig.Key{}, time.Time{}, false
 	}
 	rec, err := k.store.GetActor(ctx, string(iri.WithoutFragment()))
-	if err != nil || rec.Gone || k.now().Sub(rec.Fetched) > actorMaxAge {
+	if err != nil || rec.Gone || k.now().Sub(rec.Fetched) > actorMaxAge || rec.ID != string(iri.WithoutFragment()) {
 		return sig.Key{}, time.Time{}, false
 	}
 	actor, err := activitypub.ParseActor(rec.Document)
-	if err != nil {
+	if err != nil || actor.ID != rec.ID {
 		return sig.Key{}, time.Time{}, false
 	}
 	pub, ok := actor.KeyByID(keyID)
@@ -140,7 +148,7 @@ func (k *Keys) stored(ctx context.Context, keyID string) (sig.Key, time.Time, bo
 	if err != nil {
 		return sig.Key{}, time.Time{}, false
 	}
-	return sig.Key{ID: keyID, Owner: actor.ID, Public: public}, k.now(), true
+	return sig.Key{ID: keyID, Owner: actor.ID, Public: public}, rec.Fetched, true
 }
 
 func (k *Keys) fetchKey(ctx context.Context, keyID string) (sig.Key, error) {

@@ -164,6 +164,7 @@ var errorReasons = []struct {
 	err    error
 	reason Reason
 }{
+	{ErrFetchLimit, ReasonRateHost},
 	{activitypub.ErrTooLarge, ReasonTooLarge},
 	{activitypub.ErrUTF8, ReasonEncoding},
 	{activitypub.ErrDepth, ReasonNesting},

@@ -37,6 +37,7 @@ type Options struct {
 	Misskey            int
 	Secure             int // of the Mastodon instances: in secure mode, without linked data signatures
 	AuthorsPerInstance int // 0: 3
+	Keep               int // deliveries and objects that an instance remembers; 0: all
 	Seed               uint64
 	Log                *slog.Logger // nil: nothing is logged
 }

@@ -142,9 +142,6 @@ func (in *Instance) objectID(a author) string {
 	return a.id + "/statuses/" + in.unique()
 }
 
-// keepObjects bounds what a long-running demo serves.
-const keepObjects = 5_000
-
 func (in *Instance) keep(id string, o object) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -152,7 +149,7 @@ func (in *Instance) keep(id string, o object) {
 		in.order = append(in.order, id)
 	}
 	in.objects[id] = o
-	if len(in.order) > keepObjects {
+	if in.n.o.Keep > 0 && len(in.order) > in.n.o.Keep {
 		delete(in.objects, in.order[0])
 		in.order = in.order[1:]
 	}

@@ -282,10 +282,7 @@ func (in *Instance) note(r Received) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.received = append(in.received, r)
-	if len(in.received) > keepReceived {
-		in.received = append(in.received[:0:0], in.received[len(in.received)-keepReceived/2:]...)
+	if keep := in.n.o.Keep; keep > 0 && len(in.received) > 2*keep {
+		in.received = append(in.received[:0:0], in.received[len(in.received)-keep:]...)
 	}
 }
-
-// keepReceived bounds what a long-running demo remembers.
-const keepReceived = 50_000

@@ -199,20 +199,19 @@ func (s *Server) apiStream(c echo.Context) error {
 	if err := errors.Join(out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Time{})); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("stream: %w", err)
 	}
+	// Listening begins before the answer does: whoever has the answer misses
+	// nothing that arrives after it.
+	var events <-chan Event
+	if !q.Nothing() {
+		ch, cancel := s.o.Live.Listen(q)
+		defer cancel()
+		events = ch
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	if !send(out, w, ": listening\n\n") {
 		return nil
-	}
-	if q.Nothing() {
-		q = nil
-	}
-	var events <-chan Event
-	if q != nil {
-		ch, cancel := s.o.Live.Listen(q)
-		defer cancel()
-		events = ch
 	}
 	beat := time.NewTicker(s.o.HeartbeatOfStreams)
 	defer beat.Stop()

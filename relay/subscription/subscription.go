@@ -49,9 +49,9 @@ type Identity struct {
 	Relay activitypub.RelayActor
 }
 
-// activityID makes the id of a control message. It depends on what it answers
+// NewID makes the id of a control message. It depends on what it answers
 // and on when, so that a repetition after a crash carries an id of its own.
-func (id Identity) activityID(kind storage.ControlKind, about string, now time.Time) string {
+func (id Identity) NewID(kind storage.ControlKind, about string, now time.Time) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", kind, about, now.UnixNano()))
 	return id.Relay.BaseURL + "/activities/" + hex.EncodeToString(sum[:16])
 }
@@ -129,7 +129,7 @@ func (id Identity) Follow(req Request) (*storage.Subscriber, []storage.Control, 
 // Approve admits a subscriber: the Accept, and for LitePub the Follow back,
 // are to be sent; nothing is fanned out to it before the Accept was taken.
 func (id Identity) Approve(sub storage.Subscriber, now time.Time) (storage.Subscriber, []storage.Control, error) {
-	accept, err := id.Relay.Accept(id.activityID(storage.ControlAccept, sub.FollowID, now), sub.Follow, sub.Actor)
+	accept, err := id.Relay.Accept(id.NewID(storage.ControlAccept, sub.FollowID, now), sub.Follow, sub.Actor)
 	if err != nil {
 		return sub, nil, fmt.Errorf("accept %q: %w", sub.Actor, err)
 	}
@@ -139,7 +139,7 @@ func (id Identity) Approve(sub storage.Subscriber, now time.Time) (storage.Subsc
 	}
 	sub.Updated = now
 	if sub.Flavour == storage.FlavourLitePub && !sub.Mutual {
-		sub.FollowBackID = id.activityID(storage.ControlFollow, sub.Actor, now)
+		sub.FollowBackID = id.NewID(storage.ControlFollow, sub.Actor, now)
 		follow, err := id.Relay.Follow(sub.FollowBackID, sub.Actor)
 		if err != nil {
 			return sub, nil, fmt.Errorf("follow back %q: %w", sub.Actor, err)
@@ -152,7 +152,7 @@ func (id Identity) Approve(sub storage.Subscriber, now time.Time) (storage.Subsc
 // Reject refuses or expels a subscriber: a Reject after an Accept ends the
 // subscription on the other side too.
 func (id Identity) Reject(sub storage.Subscriber, now time.Time) (storage.Subscriber, []storage.Control, error) {
-	reject, err := id.Relay.Reject(id.activityID(storage.ControlReject, sub.FollowID, now), sub.Follow, sub.Actor)
+	reject, err := id.Relay.Reject(id.NewID(storage.ControlReject, sub.FollowID, now), sub.Follow, sub.Actor)
 	if err != nil {
 		return sub, nil, fmt.Errorf("reject %q: %w", sub.Actor, err)
 	}
@@ -172,7 +172,7 @@ func (id Identity) Reject(sub storage.Subscriber, now time.Time) (storage.Subscr
 // days until it receives a signed request from it, so after an outage of our
 // own every subscriber is greeted.
 func (id Identity) Greet(sub storage.Subscriber, now time.Time) (storage.Control, error) {
-	accept, err := id.Relay.Accept(id.activityID(storage.ControlGreet, sub.FollowID, now), sub.Follow, sub.Actor)
+	accept, err := id.Relay.Accept(id.NewID(storage.ControlGreet, sub.FollowID, now), sub.Follow, sub.Actor)
 	if err != nil {
 		return storage.Control{}, fmt.Errorf("greet %q: %w", sub.Actor, err)
 	}
@@ -228,7 +228,7 @@ func (id Identity) undoFollowBack(sub storage.Subscriber, now time.Time) (*stora
 	if err != nil {
 		return nil, fmt.Errorf("undo the follow of %q: %w", sub.Actor, err)
 	}
-	body, err := id.Relay.Undo(id.activityID(storage.ControlUndo, sub.FollowBackID, now), follow)
+	body, err := id.Relay.Undo(id.NewID(storage.ControlUndo, sub.FollowBackID, now), follow)
 	if err != nil {
 		return nil, fmt.Errorf("undo the follow of %q: %w", sub.Actor, err)
 	}

@@ -86,7 +86,7 @@
     if (source) return stop();
     source = new EventSource(button.dataset.stream + "?q=" + encodeURIComponent(button.dataset.q));
     button.setAttribute("aria-pressed", "true");
-    state.textContent = "listening";
+    state.textContent = "connecting";
     source.addEventListener("post", show);
     source.addEventListener("update", show);
     source.addEventListener("delete", function (e) {
