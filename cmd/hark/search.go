@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hark/relay/server"
 	"hark/storage"
 	"hark/storage/query"
 	"hark/storage/sqlite"
@@ -112,7 +113,7 @@ func (p *program) search(ctx context.Context, store *sqlite.Store, text string, 
 		for i := range hits.Posts {
 			post := &hits.Posts[i]
 			if asJSON {
-				err = writeJSON(p.stdout, newPostView(post))
+				err = writeJSON(p.stdout, server.PostOf(post, q))
 			} else {
 				err = p.printPost(post, q.Snippet(post, 280), colours)
 			}
@@ -220,55 +221,4 @@ func markSnippet(s query.Snippet, c palette) string {
 	}
 	b.WriteString(cleanText(s.Text[at:]))
 	return b.String()
-}
-
-// postView is a post as scripts see it.
-type postView struct {
-	ID          string               `json:"id"` // digits in a text: larger than a double holds
-	URI         string               `json:"uri"`
-	URL         string               `json:"url,omitempty"`
-	Type        string               `json:"type"`
-	Actor       string               `json:"actor"`
-	Handle      string               `json:"handle"`
-	Name        string               `json:"name,omitempty"`
-	Host        string               `json:"host"`
-	Via         string               `json:"via,omitempty"`
-	Software    string               `json:"software,omitempty"`
-	Published   time.Time            `json:"published"`
-	Received    time.Time            `json:"received"`
-	Edited      *time.Time           `json:"edited,omitempty"`
-	Language    string               `json:"language"`
-	Text        string               `json:"text"`
-	Warning     string               `json:"warning,omitempty"`
-	Sensitive   bool                 `json:"sensitive"`
-	InReplyTo   string               `json:"in_reply_to,omitempty"`
-	Quote       string               `json:"quote,omitempty"`
-	Bot         bool                 `json:"bot"`
-	Tags        []string             `json:"tags"`
-	Mentions    []string             `json:"mentions"`
-	Links       []string             `json:"links"`
-	Attachments []storage.Attachment `json:"attachments"`
-	Poll        []string             `json:"poll,omitempty"`
-	Labels      []storage.Label      `json:"labels"`
-	Model       string               `json:"model"`
-	Consent     string               `json:"consent,omitempty"`
-}
-
-func newPostView(p *storage.Post) postView {
-	return postView{
-		ID: strconv.FormatInt(p.ID, 10), URI: p.URI, URL: p.URL, Type: p.Type, Actor: p.Actor, Handle: p.Handle, Name: p.Name,
-		Host: p.Host, Via: p.Via, Software: p.Software, Published: p.Published.UTC(), Received: p.Received.UTC(),
-		Edited: timePtr(p.Edited), Language: p.Language, Text: p.Text, Warning: p.Warning, Sensitive: p.Sensitive,
-		InReplyTo: p.InReplyTo, Quote: p.Quote, Bot: p.Bot, Tags: orEmpty(p.Tags), Mentions: orEmpty(p.Mentions),
-		Links: orEmpty(p.Links), Attachments: orEmpty(p.Attachments), Poll: p.Poll, Labels: orEmpty(p.Labels),
-		Model: p.ModelVer, Consent: p.Consent,
-	}
-}
-
-// orEmpty makes a list that JSON writes as [] and not as null.
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }

@@ -172,6 +172,7 @@ var errorReasons = []struct {
 	{activitypub.ErrField, ReasonField},
 	{activitypub.ErrJSON, ReasonJSON},
 	{sig.ErrNoSignature, ReasonNoSignature},
+	{sig.ErrUnsupportedScheme, ReasonScheme}, // before ErrMalformed, of which it is a kind
 	{sig.ErrMalformed, ReasonMalformed},
 	{sig.ErrCoverage, ReasonCoverage},
 	{sig.ErrDigest, ReasonDigest},

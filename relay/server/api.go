@@ -75,7 +75,8 @@ func list[T any](l []T) []T {
 	return l
 }
 
-func postJSON(p *storage.Post, q *query.Query) PostJSON {
+// PostOf shows a post; with a query the part that it found as well.
+func PostOf(p *storage.Post, q *query.Query) PostJSON {
 	out := PostJSON{
 		ID: strconv.FormatInt(p.ID, 10), URI: p.URI, URL: p.URL, Type: p.Type,
 		Author: AuthorJSON{URI: p.Actor, Handle: p.Handle, Name: p.Name, Bot: p.Bot}, Host: p.Host, Via: p.Via, Software: p.Software,
@@ -145,7 +146,7 @@ func (s *Server) apiSearch(c echo.Context) error {
 	}
 	out := SearchJSON{Posts: make([]PostJSON, 0, len(hits.Posts)), Next: hits.Next, Warnings: list(q.Warnings), Partial: hits.Partial, Query: q.String()}
 	for i := range hits.Posts {
-		out.Posts = append(out.Posts, postJSON(&hits.Posts[i], q))
+		out.Posts = append(out.Posts, PostOf(&hits.Posts[i], q))
 	}
 	if c.QueryParam("explain") == "1" {
 		ms := float64(time.Since(started).Microseconds()) / 1000
@@ -172,7 +173,7 @@ func (s *Server) apiPost(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := postJSON(p, nil)
+	out := PostOf(p, nil)
 	out.Evidence = &p.Evidence
 	return c.JSON(http.StatusOK, out)
 }
@@ -238,7 +239,7 @@ func (s *Server) apiStream(c echo.Context) error {
 func eventText(e Event, q *query.Query) string {
 	data := []byte(`{"id":"` + strconv.FormatInt(e.ID, 10) + `"}`)
 	if e.Post != nil {
-		if b, err := json.Marshal(postJSON(e.Post, q)); err == nil {
+		if b, err := json.Marshal(PostOf(e.Post, q)); err == nil {
 			data = b
 		}
 	}
