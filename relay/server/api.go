@@ -2,8 +2,8 @@ package server
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,95 +14,6 @@ import (
 	"hark/storage"
 	"hark/storage/query"
 )
-
-// PostJSON is a post as the API shows it. Times are RFC 3339 in UTC; lists are
-// never null.
-type PostJSON struct {
-	ID          string               `json:"id"`
-	URI         string               `json:"uri"`
-	URL         string               `json:"url,omitempty"`
-	Type        string               `json:"type"`
-	Author      AuthorJSON           `json:"author"`
-	Host        string               `json:"host"`
-	Via         string               `json:"via"`
-	Software    string               `json:"software,omitempty"`
-	Published   string               `json:"published"`
-	Received    string               `json:"received"`
-	Edited      string               `json:"edited,omitempty"`
-	Language    string               `json:"language"`
-	Text        string               `json:"text"`
-	Warning     string               `json:"warning,omitempty"`
-	Sensitive   bool                 `json:"sensitive"`
-	InReplyTo   string               `json:"in_reply_to,omitempty"`
-	Quote       string               `json:"quote,omitempty"`
-	Tags        []string             `json:"tags"`
-	Mentions    []string             `json:"mentions"`
-	Links       []string             `json:"links"`
-	Attachments []storage.Attachment `json:"attachments"`
-	Poll        []string             `json:"poll"`
-	Labels      []storage.Label      `json:"labels"`
-	Model       string               `json:"model"`
-	Consent     string               `json:"consent"` // the rule that let it in
-	Snippet     *SnippetJSON         `json:"snippet,omitempty"`
-	Evidence    *storage.Evidence    `json:"evidence,omitempty"`
-}
-
-// AuthorJSON is the author of a post.
-type AuthorJSON struct {
-	URI    string `json:"uri"`
-	Handle string `json:"handle"`
-	Name   string `json:"name,omitempty"`
-	Bot    bool   `json:"bot"`
-}
-
-// SnippetJSON shows where a post was found: byte ranges of its text.
-type SnippetJSON struct {
-	Text  string   `json:"text"`
-	Marks [][2]int `json:"marks"`
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339Nano)
-}
-
-func list[T any](l []T) []T {
-	if l == nil {
-		return []T{}
-	}
-	return l
-}
-
-// PostOf shows a post; with a query the part that it found as well.
-func PostOf(p *storage.Post, q *query.Query) PostJSON {
-	out := PostJSON{
-		ID: strconv.FormatInt(p.ID, 10), URI: p.URI, URL: p.URL, Type: p.Type,
-		Author: AuthorJSON{URI: p.Actor, Handle: p.Handle, Name: p.Name, Bot: p.Bot}, Host: p.Host, Via: p.Via, Software: p.Software,
-		Published: stamp(p.Published), Received: stamp(p.Received), Edited: stamp(p.Edited), Language: p.Language,
-		Text: p.Text, Warning: p.Warning, Sensitive: p.Sensitive, InReplyTo: p.InReplyTo, Quote: p.Quote,
-		Tags: list(p.Tags), Mentions: list(p.Mentions), Links: list(p.Links), Attachments: list(p.Attachments), Poll: list(p.Poll),
-		Labels: list(p.Labels), Model: p.ModelVer, Consent: p.Consent,
-	}
-	if q != nil {
-		s := q.Snippet(p, snippetRunes)
-		out.Snippet = &SnippetJSON{Text: s.Text, Marks: list(s.Marks)}
-	}
-	return out
-}
-
-const snippetRunes = 320
-
-// SearchJSON is a page of hits.
-type SearchJSON struct {
-	Posts    []PostJSON      `json:"posts"`
-	Next     string          `json:"next,omitempty"` // cursor of the next page
-	Warnings []query.Warning `json:"warnings"`
-	Partial  bool            `json:"partial"` // time ran out: only the newest part was looked at
-	Query    string          `json:"query"`   // canonical
-	TookMS   *float64        `json:"took_ms,omitempty"`
-}
 
 // parse reads q= and tz=; with strict=1 a warning is an error.
 func (s *Server) parse(c echo.Context) (*query.Query, error) {
@@ -150,7 +61,7 @@ func (s *Server) apiSearch(c echo.Context) error {
 	}
 	if c.QueryParam("explain") == "1" {
 		ms := float64(time.Since(started).Microseconds()) / 1000
-		out.TookMS = &ms
+		out.TookMS, out.Tree = &ms, treeOf(q.Root)
 	}
 	return c.JSON(http.StatusOK, out)
 }
@@ -178,113 +89,6 @@ func (s *Server) apiPost(c echo.Context) error {
 	return c.JSON(http.StatusOK, out)
 }
 
-// apiStream sends what arrives as server-sent events.
-// ref: HTML Living Standard §9.2
-func (s *Server) apiStream(c echo.Context) error {
-	q, err := s.parse(c)
-	if err != nil {
-		return err
-	}
-	t := tokenOf(c)
-	if !s.takeStream(t.ID) {
-		retryAfter(c, 10*time.Second)
-		return problem(http.StatusTooManyRequests, "streams", fmt.Sprintf("A token may have %d live streams at once.", s.o.StreamsPerToken))
-	}
-	defer s.giveStream(t.ID)
-	if err := s.audit(c, storage.AuditEntry{Action: "stream", Subject: q.String()}); err != nil {
-		return err
-	}
-	w := c.Response()
-	out := http.NewResponseController(w)
-	// A stream outlives the server's own limits; each write has one of its own.
-	if err := errors.Join(out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Time{})); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("stream: %w", err)
-	}
-	// Listening begins before the answer does: whoever has the answer misses
-	// nothing that arrives after it.
-	var events <-chan Event
-	if !q.Nothing() {
-		ch, cancel := s.o.Live.Listen(q)
-		defer cancel()
-		events = ch
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	if !send(out, w, ": listening\n\n") {
-		return nil
-	}
-	beat := time.NewTicker(s.o.HeartbeatOfStreams)
-	defer beat.Stop()
-	for {
-		select {
-		case <-c.Request().Context().Done():
-			return nil
-		case <-beat.C:
-			if !send(out, w, ": alive\n\n") {
-				return nil
-			}
-		case e, ok := <-events:
-			if !ok {
-				send(out, w, "event: gap\ndata: {\"detail\":\"This stream was cut; connect again and search for what is missing.\"}\n\n")
-				return nil
-			}
-			if !send(out, w, eventText(e, q)) {
-				return nil
-			}
-		}
-	}
-}
-
-func eventText(e Event, q *query.Query) string {
-	data := []byte(`{"id":"` + strconv.FormatInt(e.ID, 10) + `"}`)
-	if e.Post != nil {
-		if b, err := json.Marshal(PostOf(e.Post, q)); err == nil {
-			data = b
-		}
-	}
-	return fmt.Sprintf("event: %s\nid: %d\ndata: %s\n\n", e.Kind, e.ID, data)
-}
-
-const streamWrite = 10 * time.Second
-
-func send(out *http.ResponseController, w http.ResponseWriter, text string) bool {
-	_ = out.SetWriteDeadline(time.Now().Add(streamWrite)) // not every writer has one
-	if _, err := w.Write([]byte(text)); err != nil {
-		return false
-	}
-	return out.Flush() == nil
-}
-
-func (s *Server) takeStream(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.streams[id] >= s.o.StreamsPerToken {
-		return false
-	}
-	s.streams[id]++
-	return true
-}
-
-func (s *Server) giveStream(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.streams[id]--; s.streams[id] <= 0 {
-		delete(s.streams, id)
-	}
-}
-
-// StatsJSON are figures of the node.
-type StatsJSON struct {
-	Posts     int64              `json:"posts"`
-	Oldest    string             `json:"oldest,omitempty"`
-	Newest    string             `json:"newest,omitempty"`
-	FileBytes int64              `json:"file_bytes"`
-	Journal   int64              `json:"journal_entries"`
-	Head      int64              `json:"journal_head"`
-	NotStored []storage.DayCount `json:"not_stored"` // by day and reason, of the last 30 days
-}
-
 func (s *Server) apiStats(c echo.Context) error {
 	ctx := c.Request().Context()
 	st, err := s.o.Archive.Stats(ctx)
@@ -295,27 +99,14 @@ func (s *Server) apiStats(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, StatsJSON{
-		Posts: st.Posts, Oldest: stamp(st.Oldest), Newest: stamp(st.Newest), FileBytes: st.FileBytes, Journal: st.Journal, Head: st.Head, NotStored: list(counts),
-	})
-}
-
-// SubscriberJSON is a subscriber as the operator sees it.
-type SubscriberJSON struct {
-	Actor       string `json:"actor"`
-	Host        string `json:"host"`
-	Flavour     string `json:"flavour"`
-	State       string `json:"state"`
-	Software    string `json:"software,omitempty"`
-	Lag         int64  `json:"lag"`
-	Delivered   int64  `json:"delivered"`
-	Skipped     int64  `json:"skipped"`
-	Gaps        int64  `json:"gaps"`
-	LastSuccess string `json:"last_success,omitempty"`
-	LastError   string `json:"last_error,omitempty"`
-	LastErrorAt string `json:"last_error_at,omitempty"`
-	RetryAt     string `json:"retry_at,omitempty"`
-	Created     string `json:"created"`
+	out := StatsJSON{
+		Posts: st.Posts, Oldest: stamp(st.Oldest), Newest: stamp(st.Newest), FileBytes: st.FileBytes, Journal: st.Journal, Head: st.Head,
+		NotStored: make([]CountJSON, 0, len(counts)),
+	}
+	for _, n := range counts {
+		out.NotStored = append(out.NotStored, CountJSON(n))
+	}
+	return c.JSON(http.StatusOK, out)
 }
 
 func (s *Server) apiSubscribers(c echo.Context) error {
@@ -329,13 +120,45 @@ func (s *Server) apiSubscribers(c echo.Context) error {
 		return err
 	}
 	out := make([]SubscriberJSON, 0, len(subs))
-	for _, b := range subs {
-		h := b.Health
-		out = append(out, SubscriberJSON{
-			Actor: b.Actor, Host: b.Host, Flavour: string(b.Flavour), State: string(b.State), Software: b.Software, Lag: max(0, head-b.Cursor),
-			Delivered: h.Delivered, Skipped: h.Skipped, Gaps: h.Gaps, LastSuccess: stamp(h.LastSuccess), LastError: h.LastError,
-			LastErrorAt: stamp(h.LastErrorAt), RetryAt: stamp(h.RetryAt), Created: stamp(b.Created),
-		})
+	for i := range subs {
+		out = append(out, subscriberJSON(&subs[i], head))
 	}
 	return c.JSON(http.StatusOK, map[string]any{"subscribers": out, "head": head})
+}
+
+// apiDecide accepts, rejects or removes the subscriber whose actor the body
+// names: {"actor": "https://…"}.
+func (s *Server) apiDecide(c echo.Context) error {
+	var in struct {
+		Actor string `json:"actor"`
+	}
+	r := c.Request()
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		return problem(http.StatusUnsupportedMediaType, "content-type", "Send application/json.")
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(c.Response(), r.Body, 16<<10)).Decode(&in); err != nil || in.Actor == "" {
+		return problem(http.StatusBadRequest, "body", `Send {"actor": "…"}, an actor of GET /api/hark/v1/subscribers.`)
+	}
+	if err := s.decide(c, c.Param("action"), in.Actor); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// decide changes a subscription and leaves a line about it.
+func (s *Server) decide(c echo.Context, act, actor string) error {
+	ctx := c.Request().Context()
+	var err error
+	switch act {
+	case "accept", "reject":
+		err = s.o.Operator.Decide(ctx, actor, act == "accept")
+	case "remove":
+		err = s.o.Operator.Remove(ctx, actor)
+	default:
+		return problem(http.StatusBadRequest, "act", "What can be done is accept, reject and remove.")
+	}
+	if err != nil {
+		return err
+	}
+	return s.audit(c, storage.AuditEntry{Action: "subscriber." + act, Subject: actor, Count: 1})
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/time/rate"
 
 	"hark/storage"
 )
@@ -21,7 +20,7 @@ const (
 	sessionCookie = "hark_session"
 	sessionAge    = 30 * 24 * time.Hour
 	tokenKey      = "hark.token" // of the token in an echo.Context
-	maxLimiters   = 10_000
+	csrfHeader    = "X-Hark-CSRF"
 )
 
 // authenticate finds the token of a request, by its Authorization header or
@@ -70,9 +69,12 @@ func (s *Server) api(scope storage.Scope) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			if !s.limiter(t.ID).AllowN(s.o.Now(), 1) {
-				retryAfter(c, time.Second)
-				return problem(http.StatusTooManyRequests, "rate", fmt.Sprintf("A token may ask %d times a minute.", s.o.RequestsPerMinute))
+			if err := s.within(c, t); err != nil {
+				return err
+			}
+			// A session's cookie goes along with whatever a browser is made to send.
+			if t.Session && changes(c.Request()) && !(s.ownForm(c) && sameText(c.Request().Header.Get(csrfHeader), csrfOf(c))) {
+				return problem(http.StatusForbidden, "csrf", "With a session's cookie, send its form token in "+csrfHeader+"; or use a token.")
 			}
 			c.Response().Header().Set("Cache-Control", "no-store")
 			return next(c)
@@ -80,39 +82,43 @@ func (s *Server) api(scope storage.Scope) echo.MiddlewareFunc {
 	}
 }
 
-func (s *Server) limiter(id string) *rate.Limiter {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.limits) > maxLimiters {
-		clear(s.limits) // full buckets again, for all alike
+// within holds a token to its rate.
+func (s *Server) within(c echo.Context, t storage.Token) error {
+	if s.requests.allow(t.ID, s.o.Now()) {
+		return nil
 	}
-	l, ok := s.limits[id]
-	if !ok {
-		l = rate.NewLimiter(rate.Limit(float64(s.o.RequestsPerMinute)/60), max(10, s.o.RequestsPerMinute/5))
-		s.limits[id] = l
-	}
-	return l
+	retryAfter(c, time.Second)
+	return problem(http.StatusTooManyRequests, "rate", fmt.Sprintf("A token may ask %d times a minute.", s.o.RequestsPerMinute))
 }
+
+// changes tells whether a request may change something.
+func changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead
+}
+
+func sameText(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 
 // page guards a page: who is not signed in is sent to sign in. What changes
 // something must come from a page of ours.
 func (s *Server) page(scope storage.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			_, err := s.authenticate(c, scope)
+			t, err := s.authenticate(c, scope)
 			if errors.Is(err, errNoToken) {
-				if c.Request().Method == http.MethodGet {
-					return c.Redirect(http.StatusSeeOther, "/signin?next="+url.QueryEscape(c.Request().URL.RequestURI()))
+				next := "/search" // what was sent is lost, and is not to be sent again by itself
+				if !changes(c.Request()) {
+					next = c.Request().URL.RequestURI()
 				}
-				return err
+				return c.Redirect(http.StatusSeeOther, "/signin?next="+url.QueryEscape(next))
 			}
 			if err != nil {
 				return err
 			}
-			if c.Request().Method == http.MethodPost {
-				if !s.ownForm(c) || !hmac.Equal([]byte(c.FormValue("csrf")), []byte(csrfOf(c))) {
-					return problem(http.StatusForbidden, "csrf", "This form did not come from a page of this node, or is too old; go back and try again.")
-				}
+			if err := s.within(c, t); err != nil {
+				return err
+			}
+			if changes(c.Request()) && !(s.ownForm(c) && sameText(c.FormValue("csrf"), csrfOf(c))) {
+				return problem(http.StatusForbidden, "csrf", "This form did not come from a page of this node, or is too old; go back and try again.")
 			}
 			return next(c)
 		}
@@ -149,9 +155,11 @@ func (s *Server) signInPage(c echo.Context) error {
 	return s.render(c, http.StatusOK, "signin", f)
 }
 
-// localPath keeps a redirect on this node.
+// localPath keeps a redirect on this node; what might lead elsewhere becomes
+// the search page.
 func localPath(p string) string {
-	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n") {
+	control := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' } // browsers leave some out, or read "/"
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsFunc(p, control) {
 		return "/search"
 	}
 	return p
@@ -163,7 +171,7 @@ func (s *Server) signIn(c echo.Context) error {
 		return problem(http.StatusForbidden, "csrf", "This form did not come from a page of this node.")
 	}
 	secret := strings.TrimSpace(c.FormValue("token"))
-	if !s.limiter("signin").AllowN(s.o.Now(), 1) {
+	if !s.signIns.allow(network(s.client(c.Request())), s.o.Now()) {
 		retryAfter(c, 10*time.Second)
 		return problem(http.StatusTooManyRequests, "rate", "Too many attempts to sign in; wait a little.")
 	}

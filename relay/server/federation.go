@@ -2,14 +2,17 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
 	"io"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,31 +22,50 @@ import (
 
 const activityType = activitypub.ContentType + "; charset=utf-8"
 
-// inbox takes a delivery: the body within its limit, then the Inbox's verdict.
+// inbox takes a delivery: the body within its limits, then the Inbox's verdict.
 func (s *Server) inbox(c echo.Context) error {
-	r := c.Request()
-	if !activitypub.IsActivityJSON(r.Header.Get("Content-Type")) {
-		return problem(http.StatusUnsupportedMediaType, "content-type", `Send application/activity+json, or application/ld+json with the ActivityStreams profile.`)
+	body, refusal := s.readBody(c)
+	if refusal != nil {
+		s.unread.WithLabelValues(refusal.Reason).Inc()
+		return refusal
 	}
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
-	}
-	if r.ContentLength > s.o.MaxBody {
-		return problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, s.o.MaxBody))
-	if err != nil {
-		if int64(len(body)) >= s.o.MaxBody {
-			return problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
-		}
-		return problem(http.StatusBadRequest, "body", "The body could not be read to its end.")
-	}
-	out := s.o.Inbox.Receive(r.Context(), r, body)
+	out := s.o.Inbox.Receive(c.Request().Context(), c.Request(), body)
 	retryAfter(c, out.RetryAfter)
-	if out.Status >= 300 {
+	if out.Status >= http.StatusMultipleChoices {
 		return sendProblem(c, problem(out.Status, out.Reason, out.Detail))
 	}
 	return c.JSON(out.Status, map[string]string{"reason": out.Reason, "detail": out.Detail})
+}
+
+// readBody reads a delivery's body. What refuses it is cheap: nobody's key was
+// fetched and nothing was parsed.
+func (s *Server) readBody(c echo.Context) ([]byte, *Problem) {
+	r := c.Request()
+	tooLarge := problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
+	if !activitypub.IsActivityJSON(r.Header.Get("Content-Type")) {
+		return nil, problem(http.StatusUnsupportedMediaType, "content-type", `Send application/activity+json, or application/ld+json with the ActivityStreams profile.`)
+	}
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return nil, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
+	}
+	if r.ContentLength > s.o.MaxBody {
+		return nil, tooLarge
+	}
+	conn := http.NewResponseController(c.Response())
+	_ = conn.SetReadDeadline(time.Now().Add(s.o.BodyTimeout)) // not every connection has one
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, s.o.MaxBody))
+	var limit *http.MaxBytesError
+	switch {
+	case errors.As(err, &limit):
+		return nil, tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, problem(http.StatusRequestTimeout, "slow", "The body did not arrive in time.")
+	case err != nil:
+		return nil, problem(http.StatusBadRequest, "body", "The body could not be read to its end.")
+	}
+	// The deadline was the body's; judging it may fetch keys and take longer.
+	_ = conn.SetReadDeadline(time.Time{})
+	return body, nil
 }
 
 // actor is the relay's actor; a person is shown the page about it.

@@ -2,10 +2,10 @@ package server
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/mail"
 	"net/url"
 	"slices"
 	"strconv"
@@ -55,11 +55,13 @@ func (s *Server) functions() template.FuncMap {
 		"when":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"datetime": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"ago":      s.ago,
-		"days":     func(d time.Duration) string { return plural(int64(d.Hours()/24), "day") },
+		"span":     span,
+		"kind":     kind,
+		"contact":  contact,
 		"safelink": safeLink,
 		"join":     strings.Join,
-		"number":   func(n int64) string { return thousands(n) },
-		"bytes":    func(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) },
+		"number":   thousands,
+		"plural":   func(n int, unit string) string { return plural(int64(n), unit) },
 	}
 }
 
@@ -76,6 +78,38 @@ func thousands(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// kind is a label's name where a style sheet may know it; an operator's own
+// label may be called anything.
+func kind(label string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || r == '-' {
+			return r
+		}
+		return -1
+	}, label)
+}
+
+// span says in words how long something is kept: in days, or in hours where
+// that is not whole days.
+func span(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return plural(int64(d/(24*time.Hour)), "day")
+	}
+	return plural(int64((d+time.Hour-1)/time.Hour), "hour")
+}
+
+// contact is where a link to the operator leads: a page, or a mailbox; "" for
+// what is neither.
+func contact(s string) string {
+	if link := safeLink(s); link != "" {
+		return link
+	}
+	if a, err := mail.ParseAddress(s); err == nil && a.Address == s {
+		return "mailto:" + s
+	}
+	return ""
 }
 
 // ago says in words how long ago a time was.
@@ -182,102 +216,6 @@ func (s *Server) about(c echo.Context) error {
 	return s.render(c, http.StatusOK, "about", s.frame(c, "About "+s.o.Name, d))
 }
 
-// card is a post as the pages show it.
-type card struct {
-	*storage.Post
-	Snippet template.HTML
-	Link    string
-	Over    []storage.Label
-	Under   []storage.Label
-}
-
-func cardOf(p *storage.Post, q *query.Query, runes int) card {
-	c := card{Post: p, Snippet: q.SnippetHTML(p, runes), Link: safeLink(cmp.Or(p.URL, p.URI))}
-	for _, l := range p.Labels {
-		if l.Over {
-			c.Over = append(c.Over, l)
-		} else if l.Score >= 0.1 {
-			c.Under = append(c.Under, l)
-		}
-	}
-	return c
-}
-
-type searchData struct {
-	Q         string
-	Canonical string
-	Warnings  []query.Warning
-	Posts     []card
-	Next      string
-	Partial   bool
-	Took      time.Duration
-	Live      bool
-	Examples  []string
-}
-
-var examples = []string{
-	`label:threat`, `label:hazard has:media`, `"power outage" after:-24h`, `地震 OR 火災`, `lang:de -is:reply`, `from:@ann@fedi.example`, `label:breach>0.8`, `#weather`,
-}
-
-func (s *Server) searchPage(c echo.Context) error {
-	q, err := s.parse(c)
-	if err != nil {
-		return err
-	}
-	started := time.Now()
-	cursor := c.QueryParam("cursor")
-	hits, err := s.o.Archive.Search(c.Request().Context(), q, storage.Page{Limit: 25, Cursor: cursor})
-	if err != nil {
-		if cursor != "" && strings.Contains(err.Error(), "cursor") {
-			return problem(http.StatusBadRequest, "cursor", "That page does not belong to this query; search again.")
-		}
-		return err
-	}
-	if err := s.audit(c, storage.AuditEntry{Action: "search", Subject: q.String(), Count: int64(len(hits.Posts))}); err != nil {
-		return err
-	}
-	text := c.QueryParam("q")
-	d := searchData{Q: text, Canonical: q.String(), Warnings: q.Warnings, Partial: hits.Partial, Took: time.Since(started).Round(100 * time.Microsecond), Live: cursor == "" && !q.Nothing(), Examples: examples}
-	for i := range hits.Posts {
-		d.Posts = append(d.Posts, cardOf(&hits.Posts[i], q, 400))
-	}
-	if hits.Next != "" {
-		d.Next = "/search?" + url.Values{"q": {text}, "cursor": {hits.Next}}.Encode()
-	}
-	title := "Search"
-	if text != "" {
-		title = query.Visible(text) + " · Search"
-	}
-	return s.render(c, http.StatusOK, "search", s.frame(c, title, d))
-}
-
-type postData struct {
-	card
-	Shown    card
-	RawJSON  string
-	Evidence string
-}
-
-func (s *Server) postPage(c echo.Context) error {
-	p, err := s.post(c)
-	if err != nil {
-		return err
-	}
-	q := query.Parse("", query.Options{Now: s.o.Now()})
-	shown := cardOf(p, q, 0)
-	d := postData{card: shown, Shown: shown}
-	var raw any
-	if json.Unmarshal(p.Raw, &raw) == nil {
-		if b, err := json.MarshalIndent(raw, "", "  "); err == nil {
-			d.RawJSON = string(b)
-		}
-	}
-	if b, err := json.MarshalIndent(p.Evidence, "", "  "); err == nil {
-		d.Evidence = string(b)
-	}
-	return s.render(c, http.StatusOK, "post", s.frame(c, "Post by "+query.Visible(p.Handle), d))
-}
-
 type adminData struct {
 	Subscribers []adminRow
 	Rules       []storage.PolicyRule
@@ -317,21 +255,7 @@ var order = map[storage.SubscriberState]int{
 }
 
 func (s *Server) adminSubscribers(c echo.Context) error {
-	ctx, actor := c.Request().Context(), c.FormValue("actor")
-	var err error
-	act := c.FormValue("act")
-	switch act {
-	case "accept", "reject":
-		err = s.o.Operator.Decide(ctx, actor, act == "accept")
-	case "remove":
-		err = s.o.Operator.Remove(ctx, actor)
-	default:
-		err = problem(http.StatusBadRequest, "act", "accept, reject or remove.")
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.audit(c, storage.AuditEntry{Action: "subscriber." + act, Subject: actor, Count: 1}); err != nil {
+	if err := s.decide(c, c.FormValue("act"), c.FormValue("actor")); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/admin")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"hark/activitypub"
 	"hark/storage"
 )
 
@@ -48,6 +49,7 @@ var errorTable = []struct {
 	{storage.ErrTampered, http.StatusInternalServerError, "tampered", "The audit log does not verify."},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "That took too long; ask for less."},
 	{context.Canceled, 499, "canceled", "The request was given up."},
+	{activitypub.ErrIRI, http.StatusBadRequest, "address", "That is not the name of a host, or not an address."},
 	{errNoToken, http.StatusUnauthorized, "token", "A token is needed: Authorization: Bearer …"},
 }
 
@@ -79,8 +81,11 @@ func (s *Server) failed(err error, c echo.Context) {
 	if p.Status >= http.StatusInternalServerError {
 		s.o.Log.Error("request failed", "route", c.Path(), "error", err.Error())
 	}
-	if p.Status == http.StatusUnauthorized && strings.HasPrefix(c.Request().URL.Path, "/api/") {
-		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="hark"`)
+	switch {
+	case p.Status == http.StatusUnauthorized && p.Reason == "token":
+		c.Response().Header().Set("WWW-Authenticate", challenge(c.Request()))
+	case p.Status == http.StatusForbidden && p.Reason == "scope":
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="hark", error="insufficient_scope"`)
 	}
 	if wantsPage(c.Request()) {
 		if err := s.render(c, p.Status, "error", s.frame(c, p.Title, p)); err == nil {
@@ -90,6 +95,15 @@ func (s *Server) failed(err error, c echo.Context) {
 	if err := sendProblem(c, p); err != nil {
 		s.o.Log.Debug("answer", "error", err.Error())
 	}
+}
+
+// challenge says what is asked for, and whether what was sent is no good.
+// ref: RFC 6750 §3
+func challenge(r *http.Request) string {
+	if r.Header.Get("Authorization") == "" {
+		return `Bearer realm="hark"`
+	}
+	return `Bearer realm="hark", error="invalid_token"`
 }
 
 func sendProblem(c echo.Context, p *Problem) error {

@@ -25,7 +25,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/time/rate"
 
 	"hark/storage"
 	"hark/storage/query"
@@ -99,7 +98,8 @@ type Operator interface {
 	Unblock(ctx context.Context, host string) error
 }
 
-// Options are all that a Server needs.
+// Options are all that a Server needs. Zero values mean the defaults named
+// beside each field; the interfaces, and names and addresses, have none.
 type Options struct {
 	BaseURL, Domain, Name, Description, Contact string
 
@@ -122,10 +122,11 @@ type Options struct {
 	Version            string
 	PublicMetrics      bool // /metrics without a token
 	SecureCookies      bool
-	TrustedProxies     []netip.Prefix
-	RequestsPerMinute  int // of one token; 0: 300
-	StreamsPerToken    int // live streams at once; 0: 8
-	HeartbeatOfStreams time.Duration
+	TrustedProxies     []netip.Prefix // whose X-Forwarded-For is believed
+	RequestsPerMinute  int            // of one token; 0: 300
+	StreamsPerToken    int            // live streams at once; 0: 8
+	HeartbeatOfStreams time.Duration  // 0: 15 s; at each, a stream's token is looked at again
+	BodyTimeout        time.Duration  // for a delivery's body to arrive; 0: 20 s
 }
 
 // Server is the HTTP surface.
@@ -135,11 +136,14 @@ type Server struct {
 	pages   *template.Template
 	icon    []byte
 	metrics http.Handler
-	total   *prometheus.CounterVec
+	total   *prometheus.CounterVec // requests
+	unread  *prometheus.CounterVec // deliveries refused before the Inbox saw them
 
-	mu      sync.Mutex               // guards limits and streams
-	limits  map[string]*rate.Limiter // by token id
-	streams map[string]int           // by token id
+	requests *limiters // of tokens
+	signIns  *limiters // of addresses
+
+	mu      sync.Mutex     // guards streams
+	streams map[string]int // by token id
 }
 
 //go:embed assets templates
@@ -156,13 +160,23 @@ func New(o Options) (*Server, error) {
 	if o.HeartbeatOfStreams == 0 {
 		o.HeartbeatOfStreams = 15 * time.Second
 	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = 20 * time.Second
+	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 1 << 20
 	}
-	s := &Server{o: o, echo: echo.New(), limits: map[string]*rate.Limiter{}, streams: map[string]int{}}
+	s := &Server{
+		o: o, echo: echo.New(), streams: map[string]int{},
+		requests: newLimiters(o.RequestsPerMinute, max(10, o.RequestsPerMinute/5)),
+		signIns:  newLimiters(10, 20),
+	}
 	pages, err := template.New("").Funcs(s.functions()).ParseFS(files, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("page templates: %w", err)
@@ -172,15 +186,17 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("icon: %w", err)
 	}
 	s.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_http_requests_total", Help: "HTTP requests, by route and class of status."}, []string{"route", "class"})
+	s.unread = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_inbox_unread_total", Help: "Deliveries refused before they were read, by reason."}, []string{"reason"})
 	if o.Metrics != nil {
-		if err := o.Metrics.Register(s.total); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
+		for _, c := range []prometheus.Collector{s.total, s.unread} {
+			if err := o.Metrics.Register(c); err != nil {
+				return nil, fmt.Errorf("register metrics: %w", err)
+			}
 		}
 		s.metrics = promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.failed
-	s.echo.Pre(s.headAsGet)
 	s.echo.Use(s.counted, s.recovered, s.headers)
 	return s, s.routes()
 }
@@ -190,60 +206,49 @@ func (s *Server) Handler() http.Handler { return s.echo }
 
 func (s *Server) routes() error {
 	e := s.echo
-	e.POST("/inbox", s.inbox)
-	e.GET("/actor", s.actor)
-	e.GET("/friendica", s.actor)
-	for _, name := range []string{"outbox", "followers", "following"} {
-		e.GET("/"+name, s.collection(name))
+	get := func(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, h, m...)
 	}
-	e.GET("/.well-known/webfinger", s.webFinger)
-	e.GET("/.well-known/nodeinfo", s.nodeInfoLinks)
-	e.GET("/nodeinfo/:version", s.nodeInfo)
-	e.GET("/icon.png", func(c echo.Context) error { return cached(c, "image/png", s.icon) })
-	e.GET("/robots.txt", func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") })
-	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.GET("/readyz", s.ready)
-	e.GET("/metrics", s.serveMetrics)
+	e.POST("/inbox", s.inbox)
+	get("/actor", s.actor)
+	get("/friendica", s.actor)
+	for _, name := range []string{"outbox", "followers", "following"} {
+		get("/"+name, s.collection(name))
+	}
+	get("/.well-known/webfinger", s.webFinger)
+	get("/.well-known/nodeinfo", s.nodeInfoLinks)
+	get("/nodeinfo/:version", s.nodeInfo)
+	get("/icon.png", func(c echo.Context) error { return cached(c, "image/png", s.icon) })
+	get("/robots.txt", func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") })
+	get("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	get("/readyz", s.ready)
+	get("/metrics", s.serveMetrics)
 	assets, err := fs.Sub(files, "assets")
 	if err != nil {
 		return err
 	}
-	e.GET("/assets/*", echo.WrapHandler(http.StripPrefix("/assets/", http.FileServerFS(assets))))
+	get("/assets/*", echo.WrapHandler(http.StripPrefix("/assets/", http.FileServerFS(assets))))
 
-	e.GET("/", s.landing)
-	e.GET("/about", s.about)
-	e.GET("/signin", s.signInPage)
+	get("/", s.landing)
+	get("/about", s.about)
+	get("/signin", s.signInPage)
 	e.POST("/signin", s.signIn)
 	e.POST("/signout", s.signOut, s.page(""))
-	e.GET("/search", s.searchPage, s.page(storage.ScopeSearch))
-	e.GET("/post/:id", s.postPage, s.page(storage.ScopeSearch))
-	e.GET("/admin", s.adminPage, s.page(storage.ScopeAdmin))
+	get("/search", s.searchPage, s.page(storage.ScopeSearch))
+	get("/post/:id", s.postPage, s.page(storage.ScopeSearch))
+	get("/admin", s.adminPage, s.page(storage.ScopeAdmin))
 	e.POST("/admin/subscribers", s.adminSubscribers, s.page(storage.ScopeAdmin))
 	e.POST("/admin/rules", s.adminRules, s.page(storage.ScopeAdmin))
 
-	api := e.Group("/api/hark/v1")
-	api.GET("/search", s.apiSearch, s.api(storage.ScopeSearch))
-	api.GET("/posts/:id", s.apiPost, s.api(storage.ScopeSearch))
-	api.GET("/stream", s.apiStream, s.api(storage.ScopeSearch))
-	api.GET("/stats", s.apiStats, s.api(storage.ScopeSearch))
-	api.GET("/subscribers", s.apiSubscribers, s.api(storage.ScopeAdmin))
+	const api = "/api/hark/v1"
+	get(api+"/search", s.apiSearch, s.api(storage.ScopeSearch))
+	get(api+"/posts/:id", s.apiPost, s.api(storage.ScopeSearch))
+	get(api+"/stream", s.apiStream, s.api(storage.ScopeSearch))
+	get(api+"/stats", s.apiStats, s.api(storage.ScopeSearch))
+	get(api+"/subscribers", s.apiSubscribers, s.api(storage.ScopeAdmin))
+	e.POST(api+"/subscribers/:action", s.apiDecide, s.api(storage.ScopeAdmin))
 	return nil
 }
-
-// headAsGet answers HEAD like GET, without a body.
-func (s *Server) headAsGet(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if r := c.Request(); r.Method == http.MethodHead {
-			r.Method = http.MethodGet // in place: the router looks at this very request
-			c.Response().Writer = headWriter{c.Response().Writer}
-		}
-		return next(c)
-	}
-}
-
-type headWriter struct{ http.ResponseWriter }
-
-func (headWriter) Write(b []byte) (int, error) { return len(b), nil }
 
 // counted counts requests by route; what has no route is one of them.
 func (s *Server) counted(next echo.HandlerFunc) echo.HandlerFunc {
@@ -313,10 +318,8 @@ func (s *Server) serveMetrics(c echo.Context) error {
 		return echo.ErrNotFound
 	}
 	r := c.Request()
-	own := false
-	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		own = a.Addr().Unmap().IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
-	}
+	// What a proxy passes on does not come from the machine itself.
+	own := s.client(r).IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
 	if !s.o.PublicMetrics && !own {
 		if _, err := s.authenticate(c, storage.ScopeAdmin); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hark/activitypub"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -51,10 +52,10 @@ func (n *node) NodeInfo(_ context.Context, v string) ([]byte, error) {
 func (n *node) Collection(_ context.Context, name string, page int) ([]byte, error) {
 	return fmt.Appendf(nil, `{"name":%q,"page":%d}`, name, page), nil
 }
-func (n *node) Search(_ context.Context, q *query.Query, _ storage.Page) (storage.Hits, error) {
+func (n *node) Search(_ context.Context, q *query.Query, page storage.Page) (storage.Hits, error) {
 	var h storage.Hits
 	for _, p := range n.posts {
-		if q.Match(&p) {
+		if q.Match(&p) && p.ID > page.MinID {
 			h.Posts = append(h.Posts, p)
 		}
 	}
@@ -121,13 +122,23 @@ func (n *node) Decide(_ context.Context, actor string, accept bool) error {
 	n.decided = append(n.decided, fmt.Sprint(actor, accept))
 	return nil
 }
-func (n *node) Remove(context.Context, string) error                { return nil }
+func (n *node) Remove(_ context.Context, actor string) error {
+	if actor != "https://m.example/actor" {
+		return storage.ErrNotFound
+	}
+	return nil
+}
 func (n *node) Head(context.Context) (int64, error)                 { return 9, nil }
 func (n *node) Rules(context.Context) ([]storage.PolicyRule, error) { return nil, nil }
-func (n *node) Block(context.Context, string, string) error         { return nil }
-func (n *node) Unblock(context.Context, string) error               { return nil }
+func (n *node) Block(_ context.Context, host, _ string) error {
+	_, err := activitypub.NormalizeHost(host)
+	return err
+}
+func (n *node) Unblock(context.Context, string) error { return nil }
 
-func start(t *testing.T) (*httptest.Server, *node) {
+func start(t *testing.T) (*httptest.Server, *node) { return startWith(t, nil) }
+
+func startWith(t *testing.T, change func(*Options)) (*httptest.Server, *node) {
 	t.Helper()
 	n := &node{tokens: map[string]storage.Token{}, live: make(chan Event, 8), out: Outcome{Status: 202, Reason: "relayed", Detail: "ok"}}
 	n.posts = []storage.Post{{
@@ -135,11 +146,15 @@ func start(t *testing.T) (*httptest.Server, *node) {
 		Text: "storm <img src=x onerror=alert(1)> \u202eleft", Language: "en", Received: time.Now(), Published: time.Now(),
 		Labels: []storage.Label{{Name: "hazard", Score: 0.9, Over: true, Reasons: []storage.Reason{{Text: "<i>storm</i>", Rule: "weather"}}}},
 	}}
-	s, err := New(Options{
+	o := Options{
 		BaseURL: "https://relay.example", Domain: "relay.example", Name: "Hark", MaxBody: 1000, Retention: 720 * time.Hour,
 		Inbox: n, Federation: n, Archive: n, Live: n, Tokens: n, Audit: n, Operator: n, Metrics: prometheus.NewRegistry(),
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), RequestsPerMinute: 600,
-	})
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +347,7 @@ func TestStream(t *testing.T) {
 	if resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("content type %q", resp.Header.Get("Content-Type"))
 	}
-	for _, want := range []string{"event: post\nid: 7\ndata: {\"id\":\"7\"", "event: delete\nid: 7\ndata: {\"id\":\"7\"}\n\n", "event: gap\n"} {
+	for _, want := range []string{"event: post\nid: 7\ndata: {\"id\":\"7\"", "event: delete\ndata: {\"id\":\"7\"}\n\n", "event: gap\n"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in %s", want, body)
 		}
