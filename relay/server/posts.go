@@ -23,6 +23,7 @@ type card struct {
 	*storage.Post
 	Shown template.HTML // the text, or the part of it that was found
 	Cut   bool          // there is more of the text
+	Open  bool          // the reasons of its labels are shown at once
 	Link  string        // the original, "" if its address is none of the web
 	Loose []string      // tags that the text does not show already
 	Over  []storage.Label
@@ -64,6 +65,7 @@ func cardOf(p *storage.Post, q *query.Query, runes int) card {
 // cardWhy shows the whole text, with the parts marked that its labels rest on.
 func cardWhy(p *storage.Post) card {
 	c := newCard(p)
+	c.Open = true
 	var marks [][2]int
 	var why []string
 	for _, w := range reasonsIn(p) {
