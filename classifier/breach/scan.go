@@ -41,7 +41,7 @@ func (s *scanner) run() {
 			s.pem(i)
 		case c == '$' && (i == 0 || t[i-1] != '$'):
 			s.crypt(i)
-		case c == ':' && strings.HasPrefix(t[i:], "://"):
+		case c == ':' && i >= s.url && strings.HasPrefix(t[i:], "://"):
 			s.link(i)
 		case alnum(c) && (i == 0 || !alnum(t[i-1])):
 			i = s.word(i) - 1

@@ -350,6 +350,9 @@ func (f *folder) foldLetter(i, n int, r rune) {
 
 // compose joins a mark or jamo to the character before it.
 func (f *folder) compose(i, n int, r rune) {
+	if r == 0xFF9E || r == 0xFF9F { // the marks of halfwidth katakana
+		r += 0x3099 - 0xFF9E
+	}
 	if k := len(f.text.Tokens); !f.in && !f.sep && k > 0 && f.text.Tokens[k-1].Kind == Char {
 		t := &f.text.Tokens[k-1]
 		whole := norm.NFC.String(string(f.text.Folded[t.Start:t.End]) + string(r))
