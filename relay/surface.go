@@ -3,9 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 
@@ -45,43 +43,13 @@ func (n *Node) ready(ctx context.Context) error {
 type surfaceInbox struct{ n *Node }
 
 func (s surfaceInbox) Receive(ctx context.Context, r *http.Request, body []byte) server.Outcome {
-	out := s.n.inbox.Receive(ctx, r, s.n.peer(r), body)
+	out := s.n.inbox.Receive(ctx, r, server.ClientAddr(r, s.n.o.TrustProxies).String(), body)
 	s.n.metrics.inbox.WithLabelValues(string(out.Reason)).Inc()
 	detail := out.Detail
 	if detail == "" {
 		detail = out.Reason.Sentence()
 	}
 	return server.Outcome{Status: out.Reason.Status(), Reason: string(out.Reason), Detail: detail, RetryAfter: out.RetryAfter}
-}
-
-// peer is the address that sent the request: the last one in X-Forwarded-For
-// that no trusted proxy of ours wrote, else that of the connection.
-func (n *Node) peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	trusted := func(s string) bool {
-		a, err := netip.ParseAddr(strings.TrimSpace(s))
-		if err != nil {
-			return false
-		}
-		for _, p := range n.o.TrustProxies {
-			if p.Contains(a.Unmap()) {
-				return true
-			}
-		}
-		return false
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && trusted(host); i-- {
-		hop := strings.TrimSpace(hops[i])
-		if _, err := netip.ParseAddr(hop); err != nil {
-			break
-		}
-		host = hop
-	}
-	return host
 }
 
 // surfaceArchive reads the archive.
