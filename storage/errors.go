@@ -15,4 +15,7 @@ var (
 	ErrMissing = errors.New("database is missing")
 	// ErrTampered is returned when the audit log does not hold together.
 	ErrTampered = errors.New("audit log was changed")
+	// ErrCursor is returned when a page's cursor is not one that the same
+	// search gave.
+	ErrCursor = errors.New("unusable cursor")
 )

@@ -76,16 +76,21 @@ func (h *Hub) Publish(e Event) {
 	defer h.mu.Unlock()
 	var doc *query.Document // prepared once for all readers
 	for r := range h.readers {
+		out := e
 		if e.Post != nil && !r.q.IsAll() {
 			if doc == nil {
 				doc = query.NewDocument(e.Post)
 			}
 			if !r.q.MatchDocument(doc) {
-				continue
+				if e.Kind != EventUpdate {
+					continue
+				}
+				// It may have matched before the edit: it leaves this view.
+				out = Event{Kind: EventDelete, ID: e.ID}
 			}
 		}
 		select {
-		case r.c <- e:
+		case r.c <- out:
 		default:
 			h.drop(r)
 		}

@@ -103,6 +103,7 @@ func TestSlowReaderIsCut(t *testing.T) {
 		t.Errorf("the slow reader got %d before it was cut", n)
 	}
 	h.Publish(Event{Kind: EventDelete, ID: 1})
+	h.Publish(Event{Kind: EventUpdate, ID: 2, Post: &storage.Post{Text: "bread, edited"}})
 	h.Close()
 	got, deleted := 0, 0
 	for e := range storm {
@@ -112,7 +113,7 @@ func TestSlowReaderIsCut(t *testing.T) {
 			got++
 		}
 	}
-	if got != 6 || deleted != 1 {
+	if got != 6 || deleted != 2 { // one deleted, one edited out of the view
 		t.Errorf("the other got %d posts and %d deletions", got, deleted)
 	}
 	if c, _ := h.Listen(all); c != nil {

@@ -2,11 +2,11 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -47,7 +47,7 @@ func (s *Server) apiSearch(c echo.Context) error {
 	started := time.Now()
 	hits, err := s.o.Archive.Search(c.Request().Context(), q, p)
 	if err != nil {
-		if p.Cursor != "" && strings.Contains(err.Error(), "cursor") {
+		if errors.Is(err, storage.ErrCursor) {
 			return problem(http.StatusBadRequest, "cursor", "That cursor does not belong to this query.")
 		}
 		return err

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"html"
 	"html/template"
 	"net/http"
@@ -178,7 +179,7 @@ func (s *Server) searchPage(c echo.Context) error {
 	ctx, started, cursor := c.Request().Context(), time.Now(), c.QueryParam("cursor")
 	hits, err := s.o.Archive.Search(ctx, q, storage.Page{Limit: 25, Cursor: cursor})
 	if err != nil {
-		if cursor != "" && strings.Contains(err.Error(), "cursor") {
+		if errors.Is(err, storage.ErrCursor) {
 			return problem(http.StatusBadRequest, "cursor", "That page does not belong to this query; search again.")
 		}
 		return err

@@ -42,6 +42,7 @@ var errorTable = []struct {
 	detail string
 }{
 	{storage.ErrNotFound, http.StatusNotFound, "not-found", "There is nothing here by that name."},
+	{storage.ErrCursor, http.StatusBadRequest, "cursor", "That cursor does not belong to this query."},
 	{storage.ErrExists, http.StatusConflict, "exists", "It is there already."},
 	{storage.ErrClosed, http.StatusServiceUnavailable, "stopping", "The node is stopping; try again in a minute."},
 	{storage.ErrMissing, http.StatusServiceUnavailable, "unavailable", "The store is not available."},

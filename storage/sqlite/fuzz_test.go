@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"hark/storage"
 )
 
 func FuzzParseCursor(f *testing.F) {
@@ -18,7 +20,7 @@ func FuzzParseCursor(f *testing.F) {
 		}
 		c, err := parseCursor(text, order(o))
 		if err != nil {
-			if !errors.Is(err, ErrCursor) {
+			if !errors.Is(err, storage.ErrCursor) {
 				t.Errorf("error %v", err)
 			}
 			return

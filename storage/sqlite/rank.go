@@ -16,10 +16,6 @@ import (
 	"hark/storage/query"
 )
 
-// ErrCursor is returned when a page's cursor is not one that Search gave for
-// a query of that order.
-var ErrCursor = errors.New("unusable cursor")
-
 // order is one of the orders that hits come in; its text begins a cursor.
 type order string
 
@@ -70,7 +66,7 @@ func parseCursor(text string, o order) (cursor, error) {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	fields := strings.Split(string(b), " ")
 	if want := 2; err != nil || fields[0] != string(o) || !o.ranked() && len(fields) != want || o.ranked() && len(fields) != want+2 {
-		return c, ErrCursor
+		return c, storage.ErrCursor
 	}
 	var bits uint64
 	var errs [3]error
@@ -81,7 +77,7 @@ func parseCursor(text string, o order) (cursor, error) {
 		c.rank = math.Float64frombits(bits)
 	}
 	if errors.Join(errs[:]...) != nil || c.id <= 0 || c.top < 0 || math.IsNaN(c.rank) {
-		return c, ErrCursor
+		return c, storage.ErrCursor
 	}
 	return c, nil
 }
