@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"hark/classifier"
@@ -198,6 +199,20 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestHostileTextsAreQuick: no text makes the classifier work for long.
+func TestHostileTextsAreQuick(t *testing.T) {
+	judge := newJudge(t, builtin.Options{})
+	for _, unit := range []string{
+		"i will ", "kill ", "you ", "fire flood storm ", "k i l l ", "殺す", "地震が", "죽여", "اقتل ", "a\u0301", "\"a ", "“a", "1!a", "@a ", "#A", "://", "\u200b", "е", "muslims are all ",
+	} {
+		start := time.Now()
+		judge.Classify(context.Background(), classifier.Input{Text: strings.Repeat(unit, 1<<20/len(unit))})
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%q took %v", unit, took)
+		}
+	}
 }
 
 func FuzzClassify(f *testing.F) {

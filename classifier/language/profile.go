@@ -22,6 +22,7 @@ type profiles struct {
 	rows     []float32 // len(tags) log probabilities for each trigram
 	missing  []float32 // for a trigram that a language does not know
 	words    map[string][]column
+	letters  map[rune]uint64 // bit k: the language of column k writes the letter; beyond ASCII
 }
 
 // column says how much a word speaks for a language.
@@ -32,7 +33,7 @@ type column struct {
 
 // model makes the profiles on first use.
 var model = sync.OnceValue(func() *profiles {
-	p := &profiles{scriptOf: map[string]int{}, cells: map[uint64]int32{}, words: map[string][]column{}}
+	p := &profiles{scriptOf: map[string]int{}, cells: map[uint64]int32{}, words: map[string][]column{}, letters: map[rune]uint64{}}
 	var counts []map[uint64]float64
 	for _, text := range []string{latinText, otherText} {
 		for block := range strings.SplitSeq("\n"+text, "\n= ") {
@@ -59,12 +60,22 @@ func (p *profiles) read(tag, words, text string) map[uint64]float64 {
 	}
 	counts := map[uint64]float64{}
 	eachTrigram(s.words, func(t uint64) { counts[t]++ })
+	for _, r := range s.words {
+		if r >= 0x80 {
+			p.letters[r] |= 1 << lang
+		}
+	}
 	seen := map[string]bool{}
 	for i, w := range strings.Fields(strings.ToLower(words)) {
 		if seen[w] {
 			continue
 		}
 		seen[w] = true
+		for _, r := range w {
+			if r >= 0x80 {
+				p.letters[r] |= 1 << lang
+			}
+		}
 		eachTrigram([]rune(" "+w+" "), func(t uint64) { counts[t] += 0.3 + 3/(1+float64(i)/8) })
 		p.words[w] = append(p.words[w], column{lang, 1})
 	}
@@ -148,6 +159,7 @@ func (p *profiles) guess(words []rune, script int, author string) (string, float
 		}
 	})
 	p.addWords(words, scores)
+	p.addLetters(words, scores)
 	best, second := -1, -1
 	for i := range scores {
 		if p.scripts[i] != script {
@@ -174,6 +186,25 @@ func (p *profiles) guess(words []rune, script int, author string) (string, float
 		}
 	}
 	return p.tags[best], p.known(words, best) / sum
+}
+
+// strange is what a letter weighs against a language that does not have it.
+const strange = 3
+
+// addLetters speaks against languages that lack letters of the text.
+func (p *profiles) addLetters(words []rune, scores []float32) {
+	for _, r := range words {
+		if r < 0x80 {
+			continue
+		}
+		if has, ok := p.letters[r]; ok {
+			for i := range scores {
+				if has>>i&1 == 0 {
+					scores[i] -= strange
+				}
+			}
+		}
+	}
 }
 
 func (p *profiles) addWords(words []rune, scores []float32) {
@@ -217,7 +248,7 @@ func (p *profiles) known(words []rune, lang int) float64 {
 	if all == 0 {
 		return 0
 	}
-	return math.Min(1, 2.2*float64(has)/float64(all))
+	return math.Min(1, 3*float64(has)/float64(all))
 }
 
 // profiled says whether there is a profile of the language.

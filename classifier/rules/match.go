@@ -99,8 +99,8 @@ func (m *matcher) add(special string, i int) {
 func (m *matcher) number(i int) {
 	t := m.text.Tokens[i]
 	m.add("<num>", i)
-	before, _ := utf8.DecodeLastRuneInString(m.text.Original[:t.From])
-	after, _ := utf8.DecodeRuneInString(m.text.Original[t.To:])
+	before, _ := utf8.DecodeLastRuneInString(strings.TrimSuffix(m.text.Original[:t.From], " "))
+	after, _ := utf8.DecodeRuneInString(strings.TrimPrefix(m.text.Original[t.To:], " "))
 	switch {
 	case strings.ContainsRune("$€£¥₿₩", before) || strings.ContainsRune("$€£¥₿₩円원", after):
 		m.add("<money>", i)
