@@ -80,8 +80,9 @@ var specials = []string{"<url>", "<num>", "<mention>", "<money>", "<percent>", "
 //	2.5 word|word ..  ?word  @name     weight and pattern; contexts have no weight
 //
 // A pattern is a sequence: words or sets to choose from, ? before what may be
-// missing, _ one token of any kind, .. up to two, ... up to five of them. A star
-// lets a word go on, an underscore within a word is a space, ^ in front binds to
+// missing, _ one token of any kind, .. up to two, ... up to five, .... up to
+// twelve of them; in scripts without spaces a character is a token. A star lets
+// a word go on, an underscore within a word is a space, ^ in front binds to
 // the beginning of a sentence, ~ in front lets a Hangul pattern begin in a word.
 func (c *compiler) file(lang, text string) error {
 	c.lang, c.sets, c.section = lang, map[string][]int32{}, nil
@@ -164,6 +165,8 @@ func (c *compiler) pattern(p pattern, text string) error {
 			e.gap = 2
 		case part == "...":
 			e.gap = 5
+		case part == "....":
+			e.gap = 12
 		case part == "_":
 		default:
 			if len(p.elements) == 0 {

@@ -101,10 +101,10 @@ func (m *matcher) number(i int) {
 	m.add("<num>", i)
 	before, _ := utf8.DecodeLastRuneInString(strings.TrimSuffix(m.text.Original[:t.From], " "))
 	after, _ := utf8.DecodeRuneInString(strings.TrimPrefix(m.text.Original[t.To:], " "))
-	switch {
-	case strings.ContainsRune("$€£¥₿₩", before) || strings.ContainsRune("$€£¥₿₩円원", after):
+	if strings.ContainsRune("$€£¥₿₩", before) || strings.ContainsRune("$€£¥₿₩円원", after) {
 		m.add("<money>", i)
-	case after == '%' || after == '％' || after == '٪':
+	}
+	if after == '%' || after == '％' || after == '٪' {
 		m.add("<percent>", i)
 	}
 }
