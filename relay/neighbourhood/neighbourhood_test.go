@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,37 +11,9 @@ import (
 	"go.uber.org/goleak"
 
 	"hark/activitypub"
-	"hark/classifier"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestCorpus(t *testing.T) {
-	entries, err := readCorpus()
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts, languages := map[string]bool{}, map[string]int{}
-	for _, e := range entries {
-		if e.Text == "" || e.Lang == "" || len([]rune(e.Text)) > 500 {
-			t.Errorf("%+v", e)
-		}
-		if texts[e.Text] {
-			t.Errorf("twice: %s", e.Text)
-		}
-		texts[e.Text] = true
-		languages[e.Lang]++
-		for _, l := range append(slices.Clone(e.Labels), e.Miss) {
-			if l != "" && !slices.Contains(classifier.Labels, l) {
-				t.Errorf("label %q: %s", l, e.Text)
-			}
-		}
-		if e.Link != "" && !strings.HasPrefix(e.Link, "https://") {
-			t.Errorf("link %q", e.Link)
-		}
-	}
-	t.Log(len(entries), "posts", languages)
-}
 
 // relay is a stand-in that keeps what arrives.
 func relay(t *testing.T) (*httptest.Server, chan *http.Request) {
