@@ -61,7 +61,7 @@ func TestNearMisses(t *testing.T) {
 		"Use 4111 1111 1111 1111 or 5555-5555-5555-4444 or 378282246310005 to test",
 		"4539 1488 0343 6468", // wrong checksum
 		"9999 1488 0343 6467", // no issuer
-		"AKIAIOSFODNN7EXAMPLE", "AKIAXXXXXXXXXXXXXXXX",
+		"AKIAIOSFODNN7EXAMPLE", "AKIA" + strings.Repeat("X", 16),
 		"ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
 		"sk_test_" + random36,
 		"ann@example.com:Summer2023", "user@example.org:password1",
