@@ -13,12 +13,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"hark/activitypub/wellknown"
+	"hark/activitypub"
 )
 
 // Instance is one simulated server. Its authors share its key under key ids of
@@ -34,56 +32,30 @@ type Instance struct {
 	private *rsa.PrivateKey
 	pem     string
 	authors []author
-	docs    map[string][]byte // actors by path; fixed after the start
+	docs    map[string][]byte // actors and their collections by path; fixed after the start
 
-	mu         sync.Mutex // guards what follows
-	objects    map[string]object
-	order      []string // ids of live objects, oldest first
-	keys       map[string]knownKey
-	received   []Received
-	behaviour  func(*http.Request) (int, time.Duration, http.Header)
-	follow     json.RawMessage
-	followID   string
-	relayInbox string
-	accepted   bool
-	rejected   bool
-	mutual     bool
-	changed    chan struct{} // closed and replaced when one of the three changes
-	counter    int
+	open   sync.RWMutex // held for reading by every request at work, so that Close can wait for them
+	closed bool         // guarded by open
+
+	mu        sync.Mutex // guards what follows
+	objects   map[string]object
+	order     []string // their ids, oldest first
+	keys      map[string]knownKey
+	received  []Received
+	behaviour func(*http.Request) (int, time.Duration, http.Header)
+	follow    json.RawMessage
+	followID  string
+	gone      map[string]bool // paths of actors that were deleted
+	fetches   []Fetch
+	accepted  bool
+	rejected  bool
+	mutual    bool
+	changed   chan struct{} // closed and replaced when one of the three changes
+	snowflake int64         // the last number of number
 }
-
-// author is somebody who posts.
-type author struct {
-	id, name, display, bio string
-	indexable              *bool
-}
-
-// object is a post that the instance serves.
-type object struct {
-	body   []byte
-	author int
-	public bool
-	made   time.Time
-	entry  Entry
-}
-
-// people are the authors of every instance, in turn: most say nothing about
-// being searched, one says yes, two say no.
-var people = []author{
-	{name: "ann", display: "Ann Ferris", bio: "Bread, bicycles, and the sea."},
-	{name: "haruto", display: "春人", bio: "写真と電車が好きです。"},
-	{name: "jonas", display: "Jonas Weidner", bio: "Schreibt über Wetter und Bahn."},
-	{name: "lucia", display: "Lucía Paredes", bio: "Periodista local.", indexable: truth(true)},
-	{name: "samir", display: "سمير", bio: "أخبار المدينة."},
-	{name: "minji", display: "민지", bio: "커피와 책."},
-	{name: "quiet", display: "Quiet Quentin", bio: "Please leave my posts out. #nobot"},
-	{name: "hidden", display: "Hilde", bio: "Not for search engines.", indexable: truth(false)},
-}
-
-func truth(b bool) *bool { return &b }
 
 func newInstance(run context.Context, n *Neighbourhood, kind Kind, at int, secure bool) (*Instance, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := rsa.GenerateKey(rand.Reader, n.o.KeyBits)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
@@ -98,7 +70,7 @@ func newInstance(run context.Context, n *Neighbourhood, kind Kind, at int, secur
 	in := &Instance{
 		n: n, kind: kind, secure: secure, run: run, private: key, host: ln.Addr().String(), origin: "http://" + ln.Addr().String(),
 		pem:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-		docs: map[string][]byte{}, objects: map[string]object{}, keys: map[string]knownKey{}, changed: make(chan struct{}),
+		docs: map[string][]byte{}, objects: map[string]object{}, keys: map[string]knownKey{}, gone: map[string]bool{}, changed: make(chan struct{}),
 	}
 	for i := range n.o.AuthorsPerInstance {
 		a := people[(at+i)%len(people)]
@@ -113,11 +85,14 @@ func newInstance(run context.Context, n *Neighbourhood, kind Kind, at int, secur
 	return in, nil
 }
 
-func (in *Instance) authorPath(name string, i int) string {
-	if in.kind == Misskey {
-		return "/users/a" + strconv.Itoa(i) + name
-	}
-	return "/users/" + name
+// close stops listening and waits for the requests at work, which the end of
+// the run context cuts short.
+func (in *Instance) close() error {
+	err := in.server.Close()
+	in.open.Lock()
+	defer in.open.Unlock()
+	in.closed = true
+	return err
 }
 
 // Kind is the software that it behaves like.
@@ -136,7 +111,7 @@ func (in *Instance) ActorURI() string {
 	case Pleroma:
 		return in.origin + "/relay"
 	case Misskey:
-		return in.origin + "/users/relay"
+		return in.origin + "/users/a9relay0actor"
 	}
 	return in.origin + "/actor"
 }
@@ -163,173 +138,48 @@ func (in *Instance) SetBehaviour(f func(*http.Request) (status int, delay time.D
 	in.behaviour = f
 }
 
+// unique is an id that no other object of the instance has.
 func (in *Instance) unique() string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.counter++
-	var b [6]byte
-	_, _ = rand.Read(b[:])
-	return hex.EncodeToString(b[:]) + strconv.Itoa(in.counter)
+	if in.kind == Pleroma {
+		return uuid()
+	}
+	return hex.EncodeToString(random(8))
 }
 
-func (in *Instance) lastObject() string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if len(in.order) == 0 {
-		return ""
-	}
-	return in.order[len(in.order)-1]
-}
-
-// describe writes the actor documents.
-func (in *Instance) describe() error {
-	system := map[string]any{
-		"type": "Application", "preferredUsername": strings.TrimPrefix(strings.TrimPrefix(in.ActorURI(), in.origin), "/"),
-		"manuallyApprovesFollowers": in.kind == Mastodon,
-	}
-	switch in.kind {
-	case Pleroma:
-		system["preferredUsername"] = "relay"
-	case Misskey:
-		system["type"], system["preferredUsername"] = "Service", "relay.actor"
-	default:
-		system["preferredUsername"] = in.host
-	}
-	if err := in.describeActor(in.ActorURI(), system); err != nil {
-		return err
-	}
-	for _, a := range in.authors {
-		doc := map[string]any{
-			"type": "Person", "preferredUsername": a.name, "name": a.display, "summary": "<p>" + a.bio + "</p>",
-			"url": in.origin + "/@" + a.name, "published": "2023-04-01T00:00:00Z", "discoverable": true,
-		}
-		if a.indexable != nil {
-			doc["indexable"] = *a.indexable
-		}
-		if err := in.describeActor(a.id, doc); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (in *Instance) describeActor(id string, doc map[string]any) error {
-	doc["@context"] = contextOf(in.kind)
-	doc["id"] = id
-	doc["inbox"], doc["outbox"], doc["followers"] = id+"/inbox", id+"/outbox", id+"/followers"
-	doc["endpoints"] = map[string]any{"sharedInbox": in.origin + "/inbox"}
-	doc["publicKey"] = map[string]any{"id": keyOf(id), "owner": id, "publicKeyPem": in.pem}
-	body, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("actor document: %w", err)
-	}
-	in.docs[strings.TrimPrefix(id, in.origin)] = body
-	return nil
-}
-
-// software is what its NodeInfo says.
-func (in *Instance) software() (name, version string) {
-	switch in.kind {
-	case Pleroma:
-		return "pleroma", "2.9.1"
-	case Misskey:
-		return "misskey", "2026.10.0"
-	}
-	return "mastodon", "4.5.2"
-}
-
-// ServeHTTP is its HTTP surface.
-func (in *Instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost {
-		if r.URL.Path != "/inbox" && !strings.HasSuffix(r.URL.Path, "/inbox") {
-			http.NotFound(w, r)
-			return
-		}
-		in.inbox(w, r)
-		return
-	}
-	switch r.URL.Path {
-	case wellknown.WebFingerPath:
-		in.webFinger(w, r)
-		return
-	case wellknown.NodeInfoPath:
-		serve(w, "application/json", fmt.Appendf(nil, `{"links":[{"rel":"http://nodeinfo.diaspora.software/ns/schema/2.0","href":"%s/nodeinfo/2.0"}]}`, in.origin))
-		return
-	case "/nodeinfo/2.0":
-		name, version := in.software()
-		serve(w, "application/json", fmt.Appendf(nil, `{"version":"2.0","software":{"name":%q,"version":%q},"protocols":["activitypub"],"services":{"inbound":[],"outbound":[]},"openRegistrations":false,"usage":{"users":{"total":%d}},"metadata":{}}`, name, version, len(in.authors)))
-		return
-	}
-	if in.secure && r.URL.Path != "/actor" {
-		if _, err := in.checkRequest(r.Context(), r, nil); err != nil {
-			http.Error(w, "secure mode: "+err.Error(), http.StatusUnauthorized)
-			return
-		}
-	}
-	if doc, ok := in.docs[r.URL.Path]; ok {
-		serve(w, "application/activity+json; charset=utf-8", doc)
-		return
-	}
-	in.mu.Lock()
-	o, ok := in.objects[in.origin+r.URL.Path]
-	in.mu.Unlock()
-	if !ok || !o.public {
-		http.NotFound(w, r)
-		return
-	}
-	serve(w, "application/activity+json; charset=utf-8", o.body)
-}
-
-func serve(w http.ResponseWriter, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
-	_, _ = w.Write(body)
-}
-
-func (in *Instance) webFinger(w http.ResponseWriter, r *http.Request) {
-	for _, a := range in.authors {
-		if r.URL.Query().Get("resource") != "acct:"+a.name+"@"+in.host {
-			continue
-		}
-		doc, err := wellknown.WebFinger("acct:"+a.name+"@"+in.host, a.id, in.origin+"/@"+a.name)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		serve(w, wellknown.WebFingerContentType, doc)
-		return
-	}
-	http.NotFound(w, r)
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails, as crypto/rand says
+	return b
 }
 
 // Subscribe follows the relay as its software does, and waits until it was
 // accepted (Pleroma: until the relay's Follow back was accepted too), refused,
 // or the context ends.
+//
+// ref: observed Mastodon 4.5: app/models/relay.rb; Misskey 2025:
+// RelayService.ts; Pleroma 2.9: lib/pleroma/web/activity_pub/relay.ex
 func (in *Instance) Subscribe(ctx context.Context) error {
-	id := in.origin + "/" + in.unique()
-	object := "https://www.w3.org/ns/activitystreams#Public"
-	follow := map[string]any{"@context": contextOf(in.kind), "type": "Follow", "actor": in.ActorURI()}
+	id := in.origin + "/" + uuid()
+	object := activitypub.Public
+	follow := map[string]any{"type": "Follow", "actor": in.ActorURI()}
 	switch in.kind {
 	case Pleroma:
 		object = in.n.o.Relay + "/actor"
 		follow["to"], follow["state"], follow["cc"], follow["bto"] = []string{object}, "pending", []string{}, []string{}
-		id = in.origin + "/activities/" + in.unique()
+		id = in.origin + "/activities/" + uuid()
 	case Misskey:
 		id = in.origin + "/activities/follow-relay/" + in.unique()
 	}
 	follow["id"], follow["object"] = id, object
-	body, err := json.Marshal(follow)
+	body, err := json.Marshal(in.withContext(follow))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: follow: %w", in.host, err)
 	}
 	in.mu.Lock()
 	in.follow, in.followID, in.accepted, in.rejected, in.mutual = body, id, false, false, false
 	in.mu.Unlock()
-	sent, err := in.deliver(ctx, body, in.keyID())
-	if err != nil {
-		return fmt.Errorf("%s: follow: %w", in.host, err)
-	}
-	if sent.Status != http.StatusAccepted {
-		return fmt.Errorf("%s: follow: %d %s", in.host, sent.Status, sent.Body)
+	if err := in.control(ctx, "follow", body); err != nil {
+		return err
 	}
 	for {
 		in.mu.Lock()
@@ -349,22 +199,45 @@ func (in *Instance) Subscribe(ctx context.Context) error {
 	}
 }
 
-// Unsubscribe undoes the Follow.
+// Unsubscribe undoes the Follow, which stands in the Undo as it was sent.
 func (in *Instance) Unsubscribe(ctx context.Context) error {
 	in.mu.Lock()
-	follow := in.follow
+	follow, id := in.follow, in.followID
 	in.mu.Unlock()
-	body, err := json.Marshal(map[string]any{
-		"@context": contextOf(in.kind), "id": in.origin + "/" + in.unique(), "type": "Undo", "actor": in.ActorURI(), "object": follow,
-	})
+	if follow == nil {
+		return fmt.Errorf("%s: undo: it never followed", in.host)
+	}
+	undo := map[string]any{"id": in.origin + "/" + uuid(), "type": "Undo", "actor": in.ActorURI(), "object": follow}
+	switch in.kind {
+	case Pleroma:
+		undo["id"], undo["to"], undo["cc"] = in.origin+"/activities/"+uuid(), []string{in.n.o.Relay + "/actor"}, []string{}
+	case Misskey:
+		undo["id"], undo["published"] = id+"/undo", time.Now().UTC().Format(time.RFC3339)
+	}
+	body, err := json.Marshal(in.withContext(undo))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: undo: %w", in.host, err)
 	}
+	return in.control(ctx, "undo", body)
+}
+
+// control delivers what the instance's own actor says, and wants it taken.
+func (in *Instance) control(ctx context.Context, what string, body []byte) error {
 	sent, err := in.deliver(ctx, body, in.keyID())
-	if err == nil && sent.Status != http.StatusAccepted {
-		err = fmt.Errorf("%s: undo: %d %s", in.host, sent.Status, sent.Body)
+	if err == nil && (sent.Status < 200 || sent.Status > 299) {
+		err = fmt.Errorf("%d %s", sent.Status, sent.Body)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", in.host, what, err)
+	}
+	return nil
+}
+
+// tell wakes whoever waits for the state of the subscription. The caller holds
+// the lock.
+func (in *Instance) tell() {
+	close(in.changed)
+	in.changed = make(chan struct{})
 }
 
 // deliver posts to the relay's inbox, properly signed.

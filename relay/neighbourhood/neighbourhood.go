@@ -13,6 +13,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +42,8 @@ type Options struct {
 	AuthorsPerInstance int // 0: 3
 	Keep               int // deliveries and objects that an instance remembers; 0: all
 	Seed               uint64
+	KeyBits            int          // of every instance's RSA key; 0: 2048, which is the least that others believe
+	Client             *http.Client // nil: one of its own; it must not follow redirects
 	Log                *slog.Logger // nil: nothing is logged
 }
 
@@ -67,41 +72,35 @@ func Start(ctx context.Context, o Options) (*Neighbourhood, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	n := &Neighbourhood{
-		o: o, cancel: cancel, rnd: rand.New(rand.NewPCG(o.Seed, 2)),
-		client: &http.Client{
+	if o.KeyBits == 0 {
+		o.KeyBits = 2048
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{
 			Timeout:       requestTimeout,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
-	var kinds []Kind
-	for kind, count := range map[Kind]int{Mastodon: o.Mastodon, Pleroma: o.Pleroma, Misskey: o.Misskey} {
-		for range count {
-			kinds = append(kinds, kind)
 		}
 	}
-	n.instances = make([]*Instance, len(kinds))
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n := &Neighbourhood{
+		o: o, client: o.Client, cancel: cancel, rnd: rand.New(rand.NewPCG(o.Seed, 2)),
+		instances: make([]*Instance, o.Mastodon+o.Pleroma+o.Misskey),
+	}
 	var g errgroup.Group
-	secure := o.Secure
-	i := 0
-	for _, kind := range []Kind{Mastodon, Pleroma, Misskey} {
-		for _, k := range kinds {
-			if k != kind {
-				continue
-			}
-			at, strict := i, kind == Mastodon && secure > 0
-			if strict {
-				secure--
-			}
-			i++
-			g.Go(func() error {
-				in, err := newInstance(run, n, kind, at, strict)
-				n.instances[at] = in
-				return err
-			})
+	g.SetLimit(runtime.GOMAXPROCS(0)) // making keys is work
+	for i := range n.instances {
+		kind := Misskey
+		switch {
+		case i < o.Mastodon:
+			kind = Mastodon
+		case i < o.Mastodon+o.Pleroma:
+			kind = Pleroma
 		}
+		g.Go(func() (err error) {
+			n.instances[i], err = newInstance(run, n, kind, i, kind == Mastodon && i < o.Secure)
+			return err
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start an instance: %w", err), n.Close())
@@ -116,7 +115,7 @@ func (n *Neighbourhood) Close() error {
 		n.cancel()
 		for _, in := range n.instances {
 			if in != nil {
-				err = errors.Join(err, in.server.Close())
+				err = errors.Join(err, in.close())
 			}
 		}
 		n.wg.Wait()
@@ -139,13 +138,16 @@ func (n *Neighbourhood) Subscribe(ctx context.Context) error {
 }
 
 // Run lets the instances post until the context ends, about so many
-// activities a second: new posts, edits, deletions, boosts, and now and then a
-// followers-only or direct one, which the relay must not pass on.
+// activities a second, from the corpus and from what is unsolved of it: new
+// posts, replies, edits, deletions, boosts and boosts taken back, and now and
+// then a followers-only or direct one, which a real server would not push and
+// the relay must not pass on. It returns nil when the context ends; a delivery
+// that fails is logged.
 func (n *Neighbourhood) Run(ctx context.Context, perSecond float64) error {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / max(perSecond, 0.01)))
 	defer tick.Stop()
-	corpus := Corpus()
-	order := n.perm(len(corpus))
+	posts := slices.Concat(Corpus(), Unsolved())
+	order := n.perm(len(posts))
 	for i := 0; ; i++ {
 		select {
 		case <-ctx.Done():
@@ -153,29 +155,54 @@ func (n *Neighbourhood) Run(ctx context.Context, perSecond float64) error {
 		case <-tick.C:
 		}
 		in := n.instances[n.intn(len(n.instances))]
-		if err := n.act(ctx, in, corpus[order[i%len(order)]]); err != nil && ctx.Err() == nil {
+		if err := n.act(ctx, in, posts[order[i%len(order)]]); err != nil && ctx.Err() == nil {
 			n.o.Log.Warn("post", "instance", in.Host(), "error", err.Error())
 		}
 	}
 }
 
+// act lets an instance do something, mostly to post.
 func (n *Neighbourhood) act(ctx context.Context, in *Instance, e Entry) error {
-	dice := n.intn(100)
-	last := in.lastObject()
+	dice, a := n.intn(100), n.intn(len(in.authors))
+	last, others := in.lastObject(), n.instances[n.intn(len(n.instances))].lastObject()
 	var err error
 	switch {
 	case dice < 4 && last != "":
-		_, err = in.Edit(ctx, last, e.Text+" (edited)")
+		err = n.edit(ctx, in, last)
 	case dice < 7 && last != "":
 		_, err = in.Delete(ctx, last)
-	case dice < 10 && last != "" && in.kind != Pleroma:
-		_, err = in.Boost(ctx, last)
-	case dice < 12 && in.kind != Pleroma:
-		_, err = in.Publish(ctx, Post{Entry: e, Audience: Followers})
-	case dice < 14 && in.kind != Pleroma:
-		_, err = in.Publish(ctx, Post{Entry: e, Audience: Direct})
+	case dice < 11 && others != "" && in.kind != Pleroma:
+		err = n.boost(ctx, in, others, dice == 10)
+	case dice < 13 && in.kind != Pleroma:
+		_, err = in.Publish(ctx, Post{Entry: e, Author: a, Audience: Followers})
+	case dice < 15 && in.kind != Pleroma:
+		_, err = in.Publish(ctx, Post{Entry: e, Author: a, Audience: Direct})
+	case dice < 18:
+		_, err = in.Publish(ctx, Post{Entry: e, Author: a, ReplyTo: others})
+	case dice < 21 && in.kind == Mastodon:
+		_, err = in.Publish(ctx, Post{Entry: e, Author: a, NoProof: true})
 	default:
-		_, err = in.Publish(ctx, Post{Entry: e, Author: n.intn(len(in.authors))})
+		_, err = in.Publish(ctx, Post{Entry: e, Author: a})
+	}
+	return err
+}
+
+// editMark is what people write below what they changed.
+const editMark = "\n\nEdit: a typo."
+
+func (n *Neighbourhood) edit(ctx context.Context, in *Instance, id string) error {
+	o, err := in.held(id)
+	if err != nil {
+		return err
+	}
+	_, err = in.Edit(ctx, id, strings.TrimSuffix(o.post.Entry.Text, editMark)+editMark)
+	return err
+}
+
+func (n *Neighbourhood) boost(ctx context.Context, in *Instance, id string, undone bool) error {
+	sent, err := in.Boost(ctx, id)
+	if err == nil && undone {
+		_, err = in.Unboost(ctx, sent)
 	}
 	return err
 }

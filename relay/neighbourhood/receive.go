@@ -71,7 +71,7 @@ func (in *Instance) inbox(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
-		in.note(Received{Reason: "body: " + err.Error()})
+		in.record(Received{Reason: "body: " + err.Error()})
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -86,7 +86,7 @@ func (in *Instance) inbox(w http.ResponseWriter, r *http.Request) {
 	var m message
 	if err := json.Unmarshal(body, &m); err != nil {
 		rec.Reason = "not JSON"
-		in.note(rec)
+		in.record(rec)
 		http.Error(w, rec.Reason, http.StatusBadRequest)
 		return
 	}
@@ -94,7 +94,7 @@ func (in *Instance) inbox(w http.ResponseWriter, r *http.Request) {
 	rec.KeyID, err = in.checkRequest(ctx, r, body)
 	if err != nil {
 		rec.Reason = "HTTP signature: " + err.Error()
-		in.note(rec)
+		in.record(rec)
 		http.Error(w, rec.Reason, http.StatusUnauthorized)
 		return
 	}
@@ -104,7 +104,7 @@ func (in *Instance) inbox(w http.ResponseWriter, r *http.Request) {
 		rec.Reason = err.Error()
 		in.n.o.Log.Warn("refused", "instance", in.host, "kind", string(in.kind), "type", m.Type, "id", m.ID, "reason", rec.Reason)
 	}
-	in.note(rec)
+	in.record(rec)
 	w.WriteHeader(http.StatusAccepted)
 }
 
@@ -123,6 +123,7 @@ func (in *Instance) behave(w http.ResponseWriter, r *http.Request) int {
 		select {
 		case <-timer.C:
 		case <-r.Context().Done():
+		case <-in.run.Done():
 		}
 	}
 	for k, v := range header {
@@ -172,8 +173,7 @@ func (in *Instance) answered(m *message, relay string) error {
 	}
 	in.accepted = m.Type == "Accept"
 	in.rejected = m.Type == "Reject"
-	close(in.changed)
-	in.changed = make(chan struct{})
+	in.tell()
 	return nil
 }
 
@@ -185,25 +185,23 @@ func (in *Instance) followedBack(m *message, body []byte) error {
 	if m.objectID() != in.ActorURI() {
 		return fmt.Errorf("a Follow of %s", m.objectID())
 	}
-	accept, err := json.Marshal(map[string]any{
-		"@context": contextOf(in.kind), "id": in.origin + "/activities/" + in.unique(), "type": "Accept",
-		"actor": in.ActorURI(), "object": json.RawMessage(body), "to": []string{m.Actor},
-	})
+	accept, err := json.Marshal(in.withContext(map[string]any{
+		"id": in.origin + "/activities/" + uuid(), "type": "Accept", "actor": in.ActorURI(), "object": json.RawMessage(body), "to": []string{m.Actor}, "cc": []string{},
+	}))
 	if err != nil {
-		return err
+		return fmt.Errorf("accept: %w", err)
 	}
 	in.n.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(in.run, requestTimeout)
 		defer cancel()
-		if _, err := in.deliver(ctx, accept, in.keyID()); err != nil {
+		if err := in.control(ctx, "accept", accept); err != nil {
 			in.n.o.Log.Warn("accept the relay's Follow", "instance", in.host, "error", err.Error())
 			return
 		}
 		in.mu.Lock()
+		defer in.mu.Unlock()
 		in.mutual = true
-		close(in.changed)
-		in.changed = make(chan struct{})
-		in.mu.Unlock()
+		in.tell()
 	})
 	return nil
 }
@@ -214,26 +212,14 @@ func (in *Instance) announced(ctx context.Context, m *message, relay string) err
 		return fmt.Errorf("the Announce's id %q is not the relay's", m.ID)
 	}
 	if in.kind == Mastodon {
-		// It finds its relay by comparing the inbox with what its admin typed.
-		in.mu.Lock()
-		inbox := in.relayInbox
-		in.mu.Unlock()
-		if inbox == "" {
-			raw, err := in.get(ctx, relay)
-			if err != nil {
-				return err
-			}
-			var doc keyDocument
-			if err := json.Unmarshal(raw, &doc); err != nil {
-				return err
-			}
-			inbox = doc.Inbox
-			in.mu.Lock()
-			in.relayInbox = inbox
-			in.mu.Unlock()
+		// It finds its relay by comparing the actor's inbox with what its admin
+		// typed. The key was fetched with that actor, before this was believed.
+		known, err := in.key(ctx, relay+"#main-key", false)
+		if err != nil {
+			return err
 		}
-		if inbox != in.n.o.Relay+"/inbox" {
-			return fmt.Errorf("the relay's inbox is %q", inbox)
+		if known.inbox != in.n.o.Relay+"/inbox" {
+			return fmt.Errorf("the relay's inbox is %q", known.inbox)
 		}
 	}
 	id := m.objectID()
@@ -256,15 +242,15 @@ func (in *Instance) forwarded(ctx context.Context, m *message, body []byte) erro
 	if in.kind == Pleroma {
 		return errors.New("a relay sends Pleroma Announces, nothing else")
 	}
-	v, err := sig.VerifyLD(ctx, body, func(ctx context.Context, keyID string, _ bool) (sig.Key, error) {
+	v, err := sig.VerifyLD(ctx, body, func(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
 		if in.kind == Misskey && !strings.Contains(keyID, "#") {
 			return sig.Key{}, errors.New("creator without a fragment")
 		}
-		key, owner, err := in.key(ctx, keyID)
+		known, err := in.key(ctx, keyID, fresh)
 		if err != nil {
 			return sig.Key{}, err
 		}
-		return sig.Key{ID: keyID, Owner: owner, Public: key}, nil
+		return sig.Key{ID: keyID, Owner: known.owner, Public: known.key}, nil
 	}, time.Now())
 	if err != nil {
 		return fmt.Errorf("linked data signature: %w", err)
@@ -278,11 +264,8 @@ func (in *Instance) forwarded(ctx context.Context, m *message, body []byte) erro
 	return nil
 }
 
-func (in *Instance) note(r Received) {
+func (in *Instance) record(r Received) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.received = append(in.received, r)
-	if keep := in.n.o.Keep; keep > 0 && len(in.received) > 2*keep {
-		in.received = append(in.received[:0:0], in.received[len(in.received)-keep:]...)
-	}
+	in.received = newest(in.n.o.Keep, append(in.received, r))
 }
