@@ -371,6 +371,26 @@ func TestDeadIsSuspendedAndResumes(t *testing.T) {
 	})
 }
 
+// TestTalkingWhileFailing: a host whose authors post while its inbox fails is
+// asked about once a minute, not with every post.
+func TestTalkingWhileFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(subscriber("b.example"))
+		p := &inboxes{answer: func(string, string, int) (int, time.Duration) { return 503, 0 }}
+		e, stop := run(t, m, p)
+		m.add(post("https://a.example/1", 0))
+		e.Appended()
+		for range 3600 {
+			time.Sleep(time.Second)
+			e.Heard("b.example")
+		}
+		stop()
+		if n := p.tries["https://b.example/inbox"]; n < 30 || n > 75 {
+			t.Errorf("asked %d times in an hour", n)
+		}
+	})
+}
+
 func TestGoneLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(subscriber("b.example"))

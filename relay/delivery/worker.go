@@ -319,6 +319,9 @@ func (w *worker) failed(ctx context.Context, r result, reason string) {
 	}
 }
 
+// reviveAfter is how long after a failure a sign of life cuts the wait short.
+const reviveAfter = time.Minute
+
 // revive ends the back-off of a subscriber that was heard of.
 func (w *worker) revive(ctx context.Context) {
 	sub := w.snapshot()
@@ -332,8 +335,8 @@ func (w *worker) revive(ctx context.Context) {
 	w.health(func(h *storage.Health) {
 		h.LastActivity = now
 		// A host that talks while its inbox fails must not be hammered: the
-		// wait is cut short, not cancelled.
-		if soon := now.Add(w.e.o.RetryMin); h.RetryAt.After(soon) && now.Sub(h.LastErrorAt) > w.e.o.RetryMin {
+		// wait is cut short once a minute, not cancelled.
+		if soon := now.Add(w.e.o.RetryMin); h.RetryAt.After(soon) && now.Sub(h.LastErrorAt) >= reviveAfter {
 			h.RetryAt = soon
 		}
 		if sub.State == storage.StateSuspended {
