@@ -1,13 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"errors"
-	"image"
-	"image/color"
-	"image/png"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -34,7 +29,7 @@ func (s *Server) inbox(c echo.Context) error {
 	if out.Status >= http.StatusMultipleChoices {
 		return sendProblem(c, problem(out.Status, out.Reason, out.Detail))
 	}
-	return c.JSON(out.Status, map[string]string{"reason": out.Reason, "detail": out.Detail})
+	return c.JSON(out.Status, map[string]string{"status": "accepted", "reason": out.Reason, "detail": out.Detail})
 }
 
 // readBody reads a delivery's body. What refuses it is cheap: nobody's key was
@@ -125,30 +120,3 @@ func (s *Server) nodeInfo(c echo.Context) error {
 	}
 	return c.Blob(http.StatusOK, wellknown.NodeInfoContentType(version), doc)
 }
-
-// drawIcon draws an ear to the ground: rings that come in at a point.
-func drawIcon() ([]byte, error) {
-	const size = 256
-	img := image.NewNRGBA(image.Rect(0, 0, size, size))
-	ground, ring := color.NRGBA{0x1d, 0x3b, 0x4f, 0xff}, color.NRGBA{0xf2, 0xc1, 0x4e, 0xff}
-	for y := range size {
-		for x := range size {
-			dx, dy := float64(x)-size/2, float64(y)-size*0.72
-			d := math.Hypot(dx, dy)
-			corner := math.Hypot(math.Max(0, math.Abs(float64(x)-127.5)-88), math.Max(0, math.Abs(float64(y)-127.5)-88))
-			switch {
-			case corner > 39:
-				continue // rounded corners stay clear
-			case d < 17, dy < 0 && math.Abs(dx) < -dy*1.5 && (near(d, 55) || near(d, 95) || near(d, 135)):
-				img.SetNRGBA(x, y, ring)
-			default:
-				img.SetNRGBA(x, y, ground)
-			}
-		}
-	}
-	var b bytes.Buffer
-	err := png.Encode(&b, img)
-	return b.Bytes(), err
-}
-
-func near(d, r float64) bool { return math.Abs(d-r) < 9 }

@@ -182,7 +182,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("page templates: %w", err)
 	}
 	s.pages = pages
-	if s.icon, err = drawIcon(); err != nil {
+	if s.icon, err = iconPNG(); err != nil {
 		return nil, fmt.Errorf("icon: %w", err)
 	}
 	s.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_http_requests_total", Help: "HTTP requests, by route and class of status."}, []string{"route", "class"})
@@ -219,6 +219,8 @@ func (s *Server) routes() error {
 	get("/.well-known/nodeinfo", s.nodeInfoLinks)
 	get("/nodeinfo/:version", s.nodeInfo)
 	get("/icon.png", func(c echo.Context) error { return cached(c, "image/png", s.icon) })
+	drawing := iconSVG()
+	get("/icon.svg", func(c echo.Context) error { return cached(c, "image/svg+xml", drawing) })
 	get("/robots.txt", func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") })
 	get("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	get("/readyz", s.ready)

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"log/slog"
 	"net/http"
@@ -226,6 +229,9 @@ func TestInbox(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &p); err != nil || resp.StatusCode != tt.status || p.Reason != tt.reason {
 				t.Errorf("%d %s, %v", resp.StatusCode, body, err)
 			}
+			if taken := strings.Contains(body, `"status":"accepted"`); taken != (resp.StatusCode == 202) {
+				t.Errorf("%d says %s", resp.StatusCode, body)
+			}
 			if resp.StatusCode >= 400 && resp.Header.Get("Content-Type") != problemType {
 				t.Errorf("content type %q", resp.Header.Get("Content-Type"))
 			}
@@ -259,6 +265,7 @@ func TestDocuments(t *testing.T) {
 		{"/nodeinfo/2.1", "", 200, "", "2.1"},
 		{"/nodeinfo/9.9", "", 404, problemType, ""},
 		{"/icon.png", "", 200, "image/png", "PNG"},
+		{"/icon.svg", "", 200, "image/svg+xml", "</svg>"},
 		{"/robots.txt", "", 200, "", "Disallow: /"},
 		{"/healthz", "", 200, "", "ok"},
 		{"/readyz", "", 200, "", "ready"},
@@ -434,10 +441,37 @@ func TestRateLimit(t *testing.T) {
 	t.Error("400 requests at once, and none was refused")
 }
 
+// Every sentinel of storage, as its source declares them, has a row of its own.
 func TestEveryErrorHasAnAnswer(t *testing.T) {
-	for _, err := range []error{storage.ErrNotFound, storage.ErrExists, storage.ErrClosed, storage.ErrNewer, storage.ErrMissing, storage.ErrTampered, context.Canceled, context.DeadlineExceeded} {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../storage/errors.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok {
+			for _, name := range v.Names {
+				declared = append(declared, name.Name)
+			}
+		}
+		return true
+	})
+	sentinels := map[string]error{
+		"ErrNotFound": storage.ErrNotFound, "ErrExists": storage.ErrExists, "ErrClosed": storage.ErrClosed, "ErrNewer": storage.ErrNewer,
+		"ErrMissing": storage.ErrMissing, "ErrTampered": storage.ErrTampered, "ErrCursor": storage.ErrCursor,
+	}
+	if len(declared) == 0 {
+		t.Error("no sentinel was found")
+	}
+	for _, name := range declared {
+		if sentinels[name] == nil {
+			t.Errorf("storage.%s is not looked at here", name)
+		}
+	}
+	sentinels["canceled"], sentinels["deadline"] = context.Canceled, context.DeadlineExceeded
+	for name, err := range sentinels {
 		if p := problemOf(fmt.Errorf("act %q: %w", "x", err)); p.Reason == "internal" || p.Detail == "" || strings.Contains(p.Detail, "x\"") {
-			t.Errorf("%v: %+v", err, p)
+			t.Errorf("%s: %+v", name, p)
 		}
 	}
 	if p := problemOf(errors.New("disk on fire at /secret/path")); p.Status != 500 || strings.Contains(p.Detail, "secret") {

@@ -1,5 +1,7 @@
 // Live hits on the search page. The page works without it. The node sends each
-// hit as the page itself would show it, every text in it escaped.
+// hit as the page itself would show it, every text in it escaped. Here it is
+// read without being shown, and built anew from the elements and attributes that
+// a hit has: what is neither stays out, whatever was sent.
 (function () {
   "use strict";
   var button = document.getElementById("live");
@@ -8,11 +10,29 @@
   var most = 200, count = 0, after = button.dataset.after, title = document.title;
   button.hidden = false;
 
+  var elements = /^(article|header|footer|bdi|span|a|time|details|summary|p|mark|ul|li|div|table|caption|thead|tbody|tr|th|td|code|b|small|br)$/;
+  var attributes = /^(class|id|title|dir|datetime|rel|target|open|colspan)$/;
+  function link(address) { return /^(https?:\/\/|\/(?!\/))/i.test(address); }
+  function build(node) {
+    if (node.nodeType === Node.TEXT_NODE) return document.createTextNode(node.textContent);
+    if (node.nodeType !== Node.ELEMENT_NODE || !elements.test(node.localName)) return null;
+    var made = document.createElement(node.localName);
+    Array.from(node.attributes).forEach(function (a) {
+      if (attributes.test(a.name) || (a.name === "href" && link(a.value))) made.setAttribute(a.name, a.value);
+    });
+    node.childNodes.forEach(function (child) {
+      var part = build(child);
+      if (part) made.append(part);
+    });
+    return made;
+  }
+
   function say(text) { state.textContent = text; }
   function show(e) {
-    var data = JSON.parse(e.data), box = document.createElement("template");
-    box.innerHTML = data.html;
-    var fresh = box.content.firstElementChild, old = document.getElementById(fresh.id), empty = hits.querySelector(".empty");
+    var sent = new DOMParser().parseFromString(JSON.parse(e.data).html, "text/html");
+    var fresh = sent.body.firstElementChild && build(sent.body.firstElementChild);
+    if (!fresh) return;
+    var old = document.getElementById(fresh.id), empty = hits.querySelector(".empty");
     if (empty) empty.remove();
     fresh.classList.add("new");
     if (old) old.replaceWith(fresh);
