@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -173,26 +175,51 @@ func (s *Server) landingData(c echo.Context) (landingData, error) {
 			d.Hosts = append(d.Hosts, b)
 		}
 	}
-	if d.Stats, err = s.o.Archive.Stats(ctx); err != nil {
-		return d, err
+	d.Stats, d.Counts, err = s.figures.read(ctx, s.o.Archive, s.o.Now())
+	return d, err
+}
+
+// figures are what the public pages count. They are kept for a while: anybody
+// may ask for them, and counting an archive costs more than asking.
+type figures struct {
+	mu     sync.Mutex // guards the rest; one asker counts, the others wait for it
+	at     time.Time
+	stats  storage.Stats
+	counts []reasonCount
+}
+
+// figuresAge is how long they are kept.
+const figuresAge = 5 * time.Second
+
+func (f *figures) read(ctx context.Context, a Archive, now time.Time) (storage.Stats, []reasonCount, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if age := now.Sub(f.at); !f.at.IsZero() && 0 <= age && age < figuresAge {
+		return f.stats, f.counts, nil
 	}
-	counts, err := s.o.Archive.ListCounts(ctx, s.o.Now().AddDate(0, 0, -30).UTC().Format(time.DateOnly))
+	stats, err := a.Stats(ctx)
 	if err != nil {
-		return d, err
+		return storage.Stats{}, nil, err
+	}
+	days, err := a.ListCounts(ctx, now.AddDate(0, 0, -30).UTC().Format(time.DateOnly))
+	if err != nil {
+		return storage.Stats{}, nil, err
 	}
 	by := map[string]int64{}
-	for _, n := range counts {
+	for _, n := range days {
 		by[n.Reason] += n.Count
 	}
+	var counts []reasonCount
 	for r, n := range by {
 		if n >= smallest {
-			d.Counts = append(d.Counts, reasonCount{r, n})
+			counts = append(counts, reasonCount{r, n})
 		}
 	}
-	slices.SortFunc(d.Counts, func(a, b reasonCount) int {
+	slices.SortFunc(counts, func(a, b reasonCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
 	})
-	return d, nil
+	f.at, f.stats, f.counts = now, stats, counts
+	return stats, counts, nil
 }
 
 // smallest is the least count that is published: a smaller one could point at

@@ -141,6 +141,7 @@ type Server struct {
 
 	requests *limiters // of tokens
 	signIns  *limiters // of addresses
+	figures  figures
 
 	mu      sync.Mutex     // guards streams
 	streams map[string]int // by token id

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"hark/storage"
+)
+
+// The script builds live hits from the elements and attributes it knows; a card
+// must have no other.
+func TestScriptKnowsWhatACardHas(t *testing.T) {
+	script, err := os.ReadFile("assets/hark.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func(list string) *regexp.Regexp {
+		m := regexp.MustCompile(`var ` + list + ` = /(.*)/;`).FindSubmatch(script)
+		if m == nil {
+			t.Fatalf("the script has no list of %s", list)
+		}
+		return regexp.MustCompile(string(m[1]))
+	}
+	elements, attributes := known("elements"), known("attributes")
+	s, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &storage.Post{
+		ID: 7, URI: "https://m.example/7", Handle: "ann@m.example", Name: "Ann", Bot: true, InReplyTo: "https://m.example/6", Warning: "weather", Text: "storm", Software: "mastodon",
+		Tags: []string{"storm"}, Poll: []string{"yes"}, Edited: time.Now(), Attachments: []storage.Attachment{{URL: "https://m.example/a.png"}, {URL: "none"}},
+		Labels: []storage.Label{{Name: "hazard", Over: true, Reasons: []storage.Reason{{Text: "storm"}}}, {Name: "spam", Over: true}},
+	}
+	var b strings.Builder
+	for _, c := range []card{newCard(p), cardWhy(p)} {
+		c.Cut = true
+		if err := s.pages.ExecuteTemplate(&b, "card", c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for z := html.NewTokenizer(strings.NewReader(b.String())); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			return
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tok := z.Token()
+			if !elements.MatchString(tok.Data) {
+				t.Errorf("a card has <%s>", tok.Data)
+			}
+			for _, a := range tok.Attr {
+				if a.Key != "href" && !attributes.MatchString(a.Key) {
+					t.Errorf("a card has <%s %s>", tok.Data, a.Key)
+				}
+			}
+		}
+	}
+}
+
+// slowArchive counts how often it was counted.
+type slowArchive struct {
+	*node
+	asked int
+	err   error
+}
+
+func (a *slowArchive) Stats(context.Context) (storage.Stats, error) {
+	a.asked++
+	return storage.Stats{Posts: int64(a.asked)}, a.err
+}
+
+// Whoever reloads a public page does not have the archive counted each time,
+// and a failure is not kept.
+func TestFiguresAreKeptForAWhile(t *testing.T) {
+	var f figures
+	a, now := &slowArchive{node: &node{}, err: errors.New("busy")}, time.Now()
+	if _, _, err := f.read(t.Context(), a, now); err == nil {
+		t.Error("no error")
+	}
+	a.err = nil
+	for _, tt := range []struct {
+		after time.Duration
+		posts int64
+	}{{0, 2}, {time.Second, 2}, {figuresAge, 3}, {figuresAge + time.Second, 3}, {-time.Hour, 4}} {
+		if st, _, err := f.read(t.Context(), a, now.Add(tt.after)); err != nil || st.Posts != tt.posts {
+			t.Errorf("after %v: %d, %v", tt.after, st.Posts, err)
+		}
+	}
+}
