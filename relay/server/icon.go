@@ -9,19 +9,19 @@ import (
 	"math"
 )
 
-// The icon is an ear to the ground: rings that come in at a point. Both forms
-// are drawn from these measures, on a square of iconSize.
+// The icon is an ear to the ground: rings that come in at a point on a line.
+// Both forms are drawn from these measures, on a square of iconSize.
 const (
 	iconSize   = 256
-	iconCorner = 39  // radius of the corners
-	iconY      = 184 // of the point that listens; it stands in the middle
-	iconPoint  = 17  // radius of the point
-	iconStroke = 18  // width of a ring
-	iconSlope  = 1.5 // how far a ring reaches to the side for each step up
+	iconCorner = 48  // radius of the corners
+	iconY      = 182 // of the middle of the ground's line; the point stands on it
+	iconPoint  = 20  // radius of the point
+	iconStroke = 14  // width of a ring and of the ground's line
+	iconEdge   = 26  // what the ground's line leaves free on each side
 )
 
 var (
-	iconRings  = []float64{55, 95, 135} // radii
+	iconRings  = []float64{46, 74, 102} // radii
 	iconGround = color.NRGBA{0x1d, 0x3b, 0x4f, 0xff}
 	iconInk    = color.NRGBA{0xf2, 0xc1, 0x4e, 0xff}
 )
@@ -58,12 +58,12 @@ func iconAt(x, y float64) (color.NRGBA, bool) {
 	}
 	dx, dy := x-half, y-iconY
 	d := math.Hypot(dx, dy)
-	if d < iconPoint {
+	switch {
+	case math.Abs(dy) < iconStroke/2.0 && math.Abs(dx) < half-iconEdge, dy < 0 && d < iconPoint:
 		return iconInk, true
-	}
-	if dy < 0 && math.Abs(dx) < -dy*iconSlope {
+	case dy < 0:
 		for _, ring := range iconRings {
-			if math.Abs(d-ring) < iconStroke/2 {
+			if math.Abs(d-ring) < iconStroke/2.0 {
 				return iconInk, true
 			}
 		}
@@ -75,12 +75,14 @@ func iconAt(x, y float64) (color.NRGBA, bool) {
 func iconSVG() []byte {
 	hex := func(c color.NRGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"><rect width="%d" height="%d" rx="%d" fill="%s"/><circle cx="%d" cy="%d" r="%d" fill="%s"/><g fill="none" stroke="%s" stroke-width="%d">`,
-		iconSize, iconSize, iconSize, iconSize, iconCorner, hex(iconGround), iconSize/2, iconY, iconPoint, hex(iconInk), hex(iconInk), iconStroke)
-	up := 1 / math.Hypot(1, iconSlope) // of a ring's ends, for a radius of one
-	for _, r := range iconRings {
-		fmt.Fprintf(&b, `<path d="M%.1f %.1fA%g %g 0 0 1 %.1f %.1f"/>`, iconSize/2-r*up*iconSlope, iconY-r*up, r, r, iconSize/2+r*up*iconSlope, iconY-r*up)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[1]d"><rect width="%[1]d" height="%[1]d" rx="%[2]d" fill="%[3]s"/><g fill="none" stroke="%[4]s" stroke-width="%[5]d"><path d="M%[6]d %[7]dH%[8]d"/>`,
+		iconSize, iconCorner, hex(iconGround), hex(iconInk), iconStroke, iconEdge, iconY, iconSize-iconEdge)
+	arc := func(r float64) string {
+		return fmt.Sprintf("M%g %dA%g %g 0 0 1 %g %d", iconSize/2-r, iconY, r, r, iconSize/2+r, iconY)
 	}
-	b.WriteString("</g></svg>\n")
+	for _, r := range iconRings {
+		fmt.Fprintf(&b, `<path d="%s"/>`, arc(r))
+	}
+	fmt.Fprintf(&b, `</g><path d="%sZ" fill="%s"/></svg>`+"\n", arc(iconPoint), hex(iconInk))
 	return b.Bytes()
 }

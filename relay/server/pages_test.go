@@ -1,8 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"regexp"
 	"strings"
@@ -12,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"hark/storage"
+	"hark/storage/query"
 )
 
 // The script builds live hits from the elements and attributes it knows; a card
@@ -40,7 +46,7 @@ func TestScriptKnowsWhatACardHas(t *testing.T) {
 	}
 	var b strings.Builder
 	for _, c := range []card{newCard(p), cardWhy(p)} {
-		c.Cut = true
+		c.Cut, c.Found = true, "storm"
 		if err := s.pages.ExecuteTemplate(&b, "card", c); err != nil {
 			t.Fatal(err)
 		}
@@ -59,6 +65,28 @@ func TestScriptKnowsWhatACardHas(t *testing.T) {
 					t.Errorf("a card has <%s %s>", tok.Data, a.Key)
 				}
 			}
+		}
+	}
+}
+
+// A hit in a poll or a description does not take the place of the post's text.
+func TestWhatWasFoundBesideTheText(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		post         storage.Post
+		shown, found string
+		cut          bool
+	}{
+		{"in the text", storage.Post{Text: "a <storm> comes"}, "a &lt;<mark>storm</mark>&gt; comes", "", false},
+		{"in the poll", storage.Post{Text: "which?", Poll: []string{"a <storm>", "calm"}}, "which?", "a &lt;<mark>storm</mark>&gt;", false},
+		{"in a description", storage.Post{Text: "look", Attachments: []storage.Attachment{{Description: "the storm"}}}, "look", "the <mark>storm</mark>", false},
+		{"without a text", storage.Post{Poll: []string{"storm"}}, "<mark>storm</mark>", "", false},
+		{"far down a long text", storage.Post{Text: strings.Repeat("calm ", 200) + "storm"}, "<mark>storm</mark>", "", true},
+		{"poll of a long text", storage.Post{Text: strings.Repeat("calm ", 200), Poll: []string{"storm"}}, "calm calm", "<mark>storm</mark>", true},
+	} {
+		c := cardOf(&tt.post, query.Parse("storm", query.Options{}), 100)
+		if !strings.Contains(string(c.Shown), tt.shown) || string(c.Found) != tt.found || c.Cut != tt.cut {
+			t.Errorf("%s: %q, found %q, cut %t", tt.name, c.Shown, c.Found, c.Cut)
 		}
 	}
 }
@@ -91,5 +119,27 @@ func TestFiguresAreKeptForAWhile(t *testing.T) {
 		if st, _, err := f.read(t.Context(), a, now.Add(tt.after)); err != nil || st.Posts != tt.posts {
 			t.Errorf("after %v: %d, %v", tt.after, st.Posts, err)
 		}
+	}
+}
+
+// The two forms of the icon are the same drawing.
+func TestIcon(t *testing.T) {
+	b, err := iconPNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(b))
+	if err != nil || img.Bounds().Dx() != iconSize || img.Bounds().Dy() != iconSize {
+		t.Fatalf("%v, %v", img.Bounds(), err)
+	}
+	for at, want := range map[image.Point]color.NRGBA{
+		{0, 0}: {}, {iconSize / 2, iconY}: iconInk, {iconSize / 2, iconY - 46}: iconInk, {iconSize / 2, iconY - 60}: iconGround, {iconSize / 2, iconY + 30}: iconGround,
+	} {
+		if got := color.NRGBAModel.Convert(img.At(at.X, at.Y)); got != want {
+			t.Errorf("at %v: %v, not %v", at, got, want)
+		}
+	}
+	if err := xml.Unmarshal(iconSVG(), new(struct{})); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 type card struct {
 	*storage.Post
 	Shown template.HTML // the text, or the part of it that was found
+	Found template.HTML // what was found, where that is not in the text
 	Cut   bool          // there is more of the text
 	Open  bool          // the reasons of its labels are shown at once
 	Link  string        // the original, "" if its address is none of the web
@@ -58,7 +59,13 @@ func newCard(p *storage.Post) card {
 func cardOf(p *storage.Post, q *query.Query, runes int) card {
 	c := newCard(p)
 	s := q.Snippet(p, runes)
-	c.Shown = marked(s.Text, s.Marks, func(int) string { return "<mark>" })
+	mark := func(int) string { return "<mark>" }
+	if p.Text != "" && !strings.Contains(query.Visible(p.Text), strings.Trim(s.Text, "…")) {
+		// A warning, a poll or a description was found: the text is shown beside it.
+		c.Found = marked(s.Text, s.Marks, mark)
+		s = new(query.Query).Snippet(p, runes)
+	}
+	c.Shown = marked(s.Text, s.Marks, mark)
 	c.Cut = p.Text != "" && strings.Trim(s.Text, "…") != strings.Trim(query.Visible(p.Text), "…")
 	return c
 }
