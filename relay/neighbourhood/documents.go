@@ -82,16 +82,23 @@ func (in *Instance) withContext(doc map[string]any) map[string]any {
 	return out
 }
 
-// describe writes the actor documents and their collections.
-func (in *Instance) describe() error {
-	system := map[string]any{"type": "Application", "manuallyApprovesFollowers": in.kind == Mastodon}
+// systemName is the user name of the actor that subscribes. Misskey tells its
+// system accounts by the dot.
+func (in *Instance) systemName() string {
 	switch in.kind {
 	case Pleroma:
-		system["preferredUsername"], system["invisible"] = "relay", true
+		return "relay"
 	case Misskey:
-		system["preferredUsername"] = "relay.actor" // a name with a dot is a system account, an Application
-	default:
-		system["preferredUsername"] = in.host
+		return "relay.actor"
+	}
+	return in.host
+}
+
+// describe writes the actor documents and their collections.
+func (in *Instance) describe() error {
+	system := map[string]any{"type": "Application", "preferredUsername": in.systemName(), "manuallyApprovesFollowers": in.kind == Mastodon}
+	if in.kind == Pleroma {
+		system["invisible"] = true
 	}
 	if err := in.describeActor(in.ActorURI(), system); err != nil {
 		return err

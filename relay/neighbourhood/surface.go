@@ -154,29 +154,25 @@ func newest[T any](keep int, records []T) []T {
 
 // webFinger knows the authors, and the actor that subscribes.
 func (in *Instance) webFinger(w http.ResponseWriter, r *http.Request) {
-	resource := r.URL.Query().Get("resource")
-	known := map[string]string{"acct:relay@" + in.host: in.ActorURI(), in.ActorURI(): in.ActorURI()}
-	if in.kind == Misskey {
-		known["acct:relay.actor@"+in.host] = in.ActorURI()
-	}
-	names := map[string]string{}
+	type person struct{ id, name, page string }
+	known := []person{{in.ActorURI(), in.systemName(), ""}}
 	for _, a := range in.authors {
-		known["acct:"+a.name+"@"+in.host], known[a.id], names[a.id] = a.id, a.id, a.name
+		known = append(known, person{a.id, a.name, in.profile(a.name)})
 	}
-	id, ok := known[resource]
-	if !ok {
-		http.NotFound(w, r)
+	resource := r.URL.Query().Get("resource")
+	for _, p := range known {
+		subject := "acct:" + p.name + "@" + in.host
+		if resource != subject && resource != p.id {
+			continue
+		}
+		doc, err := wellknown.WebFinger(subject, p.id, p.page)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", wellknown.WebFingerContentType)
+		_, _ = w.Write(doc)
 		return
 	}
-	subject, page := "acct:"+names[id]+"@"+in.host, in.profile(names[id])
-	if names[id] == "" {
-		subject, page = resource, id
-	}
-	doc, err := wellknown.WebFinger(subject, id, page)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", wellknown.WebFingerContentType)
-	_, _ = w.Write(doc)
+	http.NotFound(w, r)
 }
