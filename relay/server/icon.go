@@ -14,14 +14,14 @@ import (
 const (
 	iconSize   = 256
 	iconCorner = 48  // radius of the corners
-	iconY      = 182 // of the middle of the ground's line; the point stands on it
-	iconPoint  = 20  // radius of the point
-	iconStroke = 14  // width of a ring and of the ground's line
-	iconEdge   = 26  // what the ground's line leaves free on each side
+	iconY      = 172 // of the middle of the ground's line; the point stands on it
+	iconPoint  = 18  // radius of the point
+	iconStroke = 12  // width of a ring and of the ground's line
+	iconEdge   = 22  // what the ground's line leaves free on each side
 )
 
 var (
-	iconRings  = []float64{46, 74, 102} // radii
+	iconRings  = []float64{38, 62, 86} // radii
 	iconGround = color.NRGBA{0x1d, 0x3b, 0x4f, 0xff}
 	iconInk    = color.NRGBA{0xf2, 0xc1, 0x4e, 0xff}
 )

@@ -133,7 +133,7 @@ func TestIcon(t *testing.T) {
 		t.Fatalf("%v, %v", img.Bounds(), err)
 	}
 	for at, want := range map[image.Point]color.NRGBA{
-		{0, 0}: {}, {iconSize / 2, iconY}: iconInk, {iconSize / 2, iconY - 46}: iconInk, {iconSize / 2, iconY - 60}: iconGround, {iconSize / 2, iconY + 30}: iconGround,
+		{0, 0}: {}, {iconSize / 2, iconY}: iconInk, {iconSize / 2, iconY - 38}: iconInk, {iconSize / 2, iconY - 50}: iconGround, {iconSize / 2, iconY + 30}: iconGround,
 	} {
 		if got := color.NRGBAModel.Convert(img.At(at.X, at.Y)); got != want {
 			t.Errorf("at %v: %v, not %v", at, got, want)
@@ -141,5 +141,18 @@ func TestIcon(t *testing.T) {
 	}
 	if err := xml.Unmarshal(iconSVG(), new(struct{})); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a stranger asks for does not become a name in the metrics.
+func TestMetricsAreBounded(t *testing.T) {
+	h, _ := start(t)
+	for _, path := range []string{"/strange-1", "/api/hark/v1/strange-2", "/api/strange-3", "/post/strange-4/5", "/nodeinfo/strange-5", "/assets/strange-6", "/.well-known/strange-7"} {
+		for _, method := range []string{"GET", "HEAD", "PUT", "STRANGE"} {
+			ask(t, method, h.URL+path, "")
+		}
+	}
+	if _, body := ask(t, "GET", h.URL+"/metrics", ""); strings.Contains(strings.ToLower(body), "strange") || !strings.Contains(body, `hark_http_requests_total{class="4xx",route="other"}`) {
+		t.Errorf("%s", body)
 	}
 }
