@@ -185,25 +185,42 @@ func TestBehaviour(t *testing.T) {
 	if status, _, err := as.SendRaw(t.Context(), []byte(`{}`), RawOptions{}); err != nil || status != http.StatusTooManyRequests {
 		t.Errorf("%d, %v", status, err)
 	}
-	reached := make(chan struct{})
-	in.SetBehaviour(func(*http.Request) (int, time.Duration, http.Header) {
-		close(reached)
-		return 0, time.Hour, nil
-	})
-	done := make(chan struct{})
+	in.SetBehaviour(func(*http.Request) (int, time.Duration, http.Header) { return 0, time.Hour, nil })
+	reached, release := in.hold()
+	sent, closed := make(chan struct{}), make(chan error, 1)
 	go func() { // the test waits for it below
-		defer close(done)
+		defer close(sent)
 		_, _, _ = as.SendRaw(t.Context(), []byte(`{}`), RawOptions{})
 	}()
 	<-reached
-	if err := in.n.Close(); err != nil {
+	go func() { closed <- in.n.Close() }() // the test waits for it below
+	select {
+	case <-closed:
+		t.Error("Close returned while a delivery was at work")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(release)
+	if err := <-closed; err != nil {
 		t.Error(err)
 	}
 	if r := in.Received(); len(r) != 1 || r[0].Verified {
-		t.Errorf("a delivery was at work when Close returned: %+v", r)
+		t.Errorf("noted %+v", r)
 	}
 	if err := in.n.Close(); err != nil {
 		t.Error(err)
 	}
-	<-done
+	<-sent
+}
+
+// hold lets the next delivery wait for release; the delay that its answer was
+// told to have comes after.
+func (in *Instance) hold() (reached, release chan struct{}) {
+	reached, release = make(chan struct{}), make(chan struct{})
+	told := in.behaviour
+	in.SetBehaviour(func(r *http.Request) (int, time.Duration, http.Header) {
+		close(reached)
+		<-release
+		return told(r)
+	})
+	return reached, release
 }
