@@ -94,7 +94,7 @@ func actorOf(v value) (*Actor, error) {
 		Followers:   r.optional(v.get("followers"), "followers"),
 		URL:         pageOf(v.get("url")),
 		Published:   v.get("published").time(),
-		MovedTo:     v.get("movedTo").id(),
+		MovedTo:     cutID(v.get("movedTo").id()),
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -108,7 +108,7 @@ func actorOf(v value) (*Actor, error) {
 	a.Indexable, a.Discoverable = optionalTruth(v.get("indexable")), optionalTruth(v.get("discoverable"))
 	a.HasSearchableBy = v.get("searchableBy").present()
 	for c := range v.get("searchableBy").items() {
-		if id := c.id(); id != "" && len(a.SearchableBy) < maxActorLists {
+		if id := c.id(); checkAddress(id) == nil && len(a.SearchableBy) < maxActorLists {
 			a.SearchableBy = append(a.SearchableBy, id)
 		}
 	}

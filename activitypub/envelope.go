@@ -17,7 +17,7 @@ type Envelope struct {
 	ObjectID       string // id of the object, inline or not
 	ObjectType     string // "" if the object is only an id
 	ObjectInline   bool
-	ObjectActor    string // actor of an embedded activity, else attributedTo; "" if none
+	ObjectActor    string // actor of the object, else attributedTo, as in Note.AttributedTo; "" if none
 	ObjectObjectID string // object of an embedded activity: what an Undo's Follow had followed
 	// ObjectObjectType is the type of that object; "" if it is only an id.
 	ObjectObjectType string
@@ -191,6 +191,7 @@ func (r *reader) text(v value, field string) string {
 }
 
 // ids reads an audience: a string, an object with an id, or a list of those.
+// Over maxAudience it is cut off, which can only narrow it.
 func (r *reader) ids(v value, field string) []string {
 	v = v.get(field)
 	if !v.present() {
@@ -202,7 +203,7 @@ func (r *reader) ids(v value, field string) []string {
 			r.fail(field, "is a list of lists")
 			return nil
 		}
-		if id := r.idOf(e, field); id != "" {
+		if id := r.idOf(e, field); id != "" && len(out) < maxAudience {
 			out = append(out, id)
 		}
 	}
@@ -240,10 +241,7 @@ func (r *reader) object(e *Envelope, v value) {
 	e.ObjectType = knownType(o)
 	e.ObjectTo, e.ObjectCc = r.ids(o, "to"), r.ids(o, "cc")
 	e.ObjectAddressed = o.get("to").doc != nil || o.get("cc").doc != nil
-	e.ObjectActor = r.optional(o.get("actor"), "object.actor")
-	if e.ObjectActor == "" {
-		e.ObjectActor = authorOf(o)
-	}
+	e.ObjectActor = r.author(o)
 	// Flags inside an Undo may list several objects; the first will do.
 	if inner := o.get("object").first(); inner.present() {
 		e.ObjectObjectID = r.idOf(inner, "object.object")
@@ -285,14 +283,25 @@ func knownType(v value) string {
 	return first
 }
 
+// author reads whose an object is. An actor of its own goes before attributedTo
+// (Mobilizon names the person there and the group here, Pleroma the same one
+// twice), for an envelope and a post alike: were they to differ, the authority
+// of one account could be used to speak for another.
+func (r *reader) author(v value) string {
+	if id := r.optional(v.get("actor"), "object.actor"); id != "" {
+		return id
+	}
+	return authorOf(v)
+}
+
 // authorOf returns the id of who an object is attributed to: a string, an
 // object, or a list of those, where a Person goes before a Group (PeerTube
 // names the account and the channel) and otherwise the first counts.
 func authorOf(v value) string {
 	var first string
 	for a := range v.get("attributedTo").items() {
-		id := a.id()
-		if checkAddress(id) != nil {
+		id := cutID(a.id())
+		if id == "" {
 			continue
 		}
 		if a.hasType("Person") {

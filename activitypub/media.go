@@ -1,6 +1,9 @@
 package activitypub
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // resource is one entry of a url or attachment: an address and its media type.
 type resource struct {
@@ -19,6 +22,9 @@ func resourcesOf(v value) []resource {
 		}
 		r := resource{href: e.str()}
 		if e.is(kindObject) {
+			if e.lists("rel", "tracker") {
+				continue // of a torrent, not of the video
+			}
 			r.href = e.get("href").id()
 			r.mediaType = mediaTypeOf(e)
 			if r.href == "" {
@@ -92,11 +98,7 @@ func (n *Note) readAttachments(v value) {
 		n.addOwnMedium(v)
 	}
 	for a := range v.get("attachment").items() {
-		switch {
-		case a.hasType("PropertyValue", "Hashtag", "Mention", "Emoji"):
-		case a.hasType("Link", "Page"):
-			n.addLink(a)
-		default:
+		if !a.hasType("PropertyValue", "Hashtag", "Mention", "Emoji", "Link", "Page") {
 			n.addAttachment(a)
 		}
 	}
@@ -105,6 +107,24 @@ func (n *Note) readAttachments(v value) {
 			n.addAttachment(image)
 		}
 	}
+	for a := range v.get("attachment").items() {
+		if a.hasType("Link", "Page") {
+			n.addLink(a)
+		}
+	}
+}
+
+// readLinkOfPage moves a url that leads to another host from a Page to the
+// links: Mbin and Friendica put there what the post is about.
+//
+// ref: observed Mbin: src/Factory/ActivityPub/EntryPageFactory.php; Friendica
+// in Lemmy's crates/apub/assets/friendica/activities/create_page_1.json
+func (n *Note) readLinkOfPage() {
+	if n.Type != "Page" || n.URL == "" || SameOrigin(n.URL, n.ID) {
+		return
+	}
+	n.addLinkTo(n.URL)
+	n.URL = ""
 }
 
 // addLink takes an attached Link: a picture if its type says so, else the page
@@ -122,7 +142,14 @@ func (n *Note) addLink(v value) {
 		n.add(Attachment{URL: href, MediaType: mediaType, Kind: kind, Description: description(v)})
 		return
 	}
-	if len(n.Links) < maxLinks {
+	n.addLinkTo(href)
+}
+
+// addLinkTo adds a link, unless it leads to a medium that is attached: Lemmy
+// lists a picture as a Link without a type and as the image.
+func (n *Note) addLinkTo(href string) {
+	attached := slices.ContainsFunc(n.Attachments, func(a Attachment) bool { return a.URL == href })
+	if !attached && len(n.Links) < maxLinks {
 		n.Links = appendNew(n.Links, href)
 	}
 }

@@ -3,9 +3,11 @@ package activitypub
 import (
 	"fmt"
 	"html"
+	"iter"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Bounds on what is taken from a post. More is cut off, not refused: a post
@@ -47,12 +49,12 @@ type Attachment struct {
 // author's server claims; nothing has been checked.
 type Note struct {
 	ID, Type     string
-	URL          string // page for people; "" if none
-	AttributedTo string
+	URL          string    // page for people; "" if none
+	AttributedTo string    // the author, as Envelope.ObjectActor names it; "" if none
 	Published    time.Time // zero if missing or malformed, as is Updated
 	Updated      time.Time
 
-	Text      string // plain text; a title, if there is one, is its first paragraph
+	Text      string // plain text; a title is its first paragraph, time and place of an event its last
 	Warning   string // content warning, plain text; "" if none
 	Sensitive bool
 	Language  string // the author's BCP 47 tag as written; "" if none
@@ -63,7 +65,7 @@ type Note struct {
 	Attachments []Attachment
 	Poll        []string // texts of the options; nil if it is not a poll
 	InReplyTo   string
-	Quote       string // id or address of the quoted post
+	Quote       string // id or address of the quoted post; an address, as InReplyTo is
 	Emojis      bool   // carries custom emoji
 
 	To, Cc []string
@@ -96,9 +98,9 @@ func noteOf(v value) (*Note, error) {
 	r := reader{}
 	n := &Note{
 		ID:           r.address(v, "id"),
-		Type:         postType(v),
+		Type:         knownType(v),
 		URL:          pageOf(v.get("url")),
-		AttributedTo: authorOf(v),
+		AttributedTo: r.author(v),
 		Published:    v.get("published").time(),
 		Updated:      v.get("updated").time(),
 		Language:     languageOf(v),
@@ -109,33 +111,24 @@ func noteOf(v value) (*Note, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if n.Type == "" {
-		return nil, fmt.Errorf("%s is not a post: %w", quoteShort(knownType(v)), ErrType)
+	if !postTypes[n.Type] {
+		return nil, fmt.Errorf("%s is not a post: %w", quoteShort(n.Type), ErrType)
 	}
-	n.To, n.Cc = n.To[:min(len(n.To), maxAudience)], n.Cc[:min(len(n.Cc), maxAudience)]
 	n.Sensitive, _ = v.get("sensitive").truth()
 	markers := n.readTags(v.get("tag"))
 	n.readQuote(v)
 	n.readText(v, markers)
 	n.readAttachments(v)
+	n.readLinkOfPage()
 	n.readPoll(v)
 	return n, nil
-}
-
-func postType(v value) string {
-	for t := range v.get("type").items() {
-		if s := t.str(); postTypes[s] {
-			return s
-		}
-	}
-	return ""
 }
 
 // readTags sorts the tags into hashtags, mentions, emoji and quotes. It
 // returns the addresses that anchors of mentions and hashtags lead to.
 func (n *Note) readTags(v value) map[string]bool {
 	markers := make(map[string]bool)
-	for t := range v.items() {
+	for t := range tagsOf(v) {
 		href := t.get("href").id()
 		switch {
 		case t.hasType("Hashtag"):
@@ -158,6 +151,26 @@ func (n *Note) readTags(v value) map[string]bool {
 		}
 	}
 	return markers
+}
+
+// tagsOf yields the tags: a list, a single one, or what PHP makes of a list
+// with gaps, an object whose keys are numbers. Pixelfed even mixes the two: the
+// mention of whom a post answers, with the other tags under "0", "1", ….
+//
+// ref: observed Pixelfed: app/Transformer/ActivityPub/Verb/CreateNote.php
+func tagsOf(v value) iter.Seq[value] {
+	return func(yield func(value) bool) {
+		for t := range v.items() {
+			if !yield(t) {
+				return
+			}
+		}
+		for key, t := range v.properties() {
+			if key != "" && allDigits(key) && t.is(kindObject) && !yield(t) {
+				return
+			}
+		}
+	}
 }
 
 // tagName returns a hashtag's name without its '#'.
@@ -192,7 +205,7 @@ func (n *Note) readQuote(v value) {
 			return
 		}
 	}
-	for t := range v.get("tag").items() {
+	for t := range tagsOf(v.get("tag")) {
 		if !t.hasType("Link") || !IsActivityJSON(t.get("mediaType").str()) {
 			continue
 		}
@@ -219,31 +232,54 @@ func (n *Note) readText(v value, markers map[string]bool) {
 		text = n.dropQuoteLine(text)
 	}
 	summary := TextOfHTML(naturalText(v, "summary"))
+	// A name is plain text, but blogs leave the entities of their pages in it.
+	title := cutText(cleanLine(html.UnescapeString(naturalText(v, "name"))), maxName)
 	switch {
+	case !visible(summary), repeatsTitle(summary, title):
 	case n.Sensitive, n.Type == "Note", n.Type == "Question":
 		n.Warning = summary
 	case text == "":
 		// For longer forms a summary is an excerpt, not a warning.
 		text = summary
 	}
-	// A name is plain text, but blogs leave the entities of their pages in it.
-	if title := cutText(cleanLine(html.UnescapeString(naturalText(v, "name"))), maxName); title != "" && !strings.HasPrefix(text, title) {
+	if title != "" && !strings.HasPrefix(text, title) {
 		text = strings.TrimSpace(title + "\n\n" + text)
+	}
+	if n.Type == "Event" {
+		text = strings.TrimSpace(text + "\n\n" + whenAndWhere(v))
 	}
 	n.Text = cutText(text, maxText)
 }
 
+// visible reports whether a text shows anything. Misskey sends the warning of
+// a post that is folded without one as a single U+200B.
+//
+// ref: observed Misskey: ApRendererService.ts, renderNote
+func visible(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
+}
+
+// repeatsTitle reports whether a summary is only the title again, shortened
+// and followed by hashtags, as Mbin makes it: neither a warning nor a text.
+//
+// ref: observed Mbin: src/Factory/ActivityPub/EntryPageFactory.php
+func repeatsTitle(summary, title string) bool {
+	words := strings.Fields(summary)
+	for len(words) > 0 && strings.HasPrefix(words[len(words)-1], "#") {
+		words = words[:len(words)-1]
+	}
+	short := strings.TrimRight(strings.Join(words, " "), " .…")
+	return title != "" && len(short) >= min(len(title), 20) && strings.HasPrefix(title, short)
+}
+
 // dropQuoteLine removes the first or last line of a text if it is only the
-// fallback "RE: address" that servers add for readers that know no quotes, and
-// its address from the links. It hides nothing else.
+// fallback "RE: address" ("RT: ", "QT: ") that servers add for readers that
+// know no quotes, and its address from the links. It hides nothing else.
 func (n *Note) dropQuoteLine(text string) string {
 	for i, link := range n.Links {
-		line := "RE: " + link
-		short, ok := strings.CutSuffix(text, line)
-		if !ok || short != "" && !strings.HasSuffix(short, "\n") {
-			if short, ok = strings.CutPrefix(text, line); !ok || short != "" && !strings.HasPrefix(short, "\n") {
-				continue
-			}
+		short, ok := cutLine(text, link)
+		if !ok {
+			continue
 		}
 		if n.Links = slices.Delete(n.Links, i, i+1); len(n.Links) == 0 {
 			n.Links = nil
@@ -251,6 +287,19 @@ func (n *Note) dropQuoteLine(text string) string {
 		return strings.TrimSpace(short)
 	}
 	return text
+}
+
+// cutLine removes a first or last line that is only the fallback for a link.
+func cutLine(text, link string) (string, bool) {
+	for _, mark := range []string{"RE: ", "RT: ", "QT: "} {
+		if short, ok := strings.CutSuffix(text, mark+link); ok && (short == "" || strings.HasSuffix(short, "\n")) {
+			return short, true
+		}
+		if short, ok := strings.CutPrefix(text, mark+link); ok && (short == "" || strings.HasPrefix(short, "\n")) {
+			return short, true
+		}
+	}
+	return text, false
 }
 
 // readPoll reads the options of a Question.
@@ -267,9 +316,9 @@ func (n *Note) readPoll(v value) {
 	}
 }
 
-// cutID drops what is not usable as an id.
+// cutID drops what is not an address.
 func cutID(s string) string {
-	if checkAddress(s) != nil {
+	if _, err := ParseIRI(s); err != nil {
 		return ""
 	}
 	return s
@@ -284,7 +333,7 @@ func naturalText(v value, name string) string {
 		return s
 	}
 	m := v.get(name + "Map")
-	if s := m.get(languageOf(v)).str(); s != "" {
+	if s := m.get(languageOf(v)).first().str(); s != "" {
 		return s
 	}
 	for _, e := range m.properties() {
@@ -295,21 +344,24 @@ func naturalText(v value, name string) string {
 	return ""
 }
 
-// languageOf returns the language that the author's server gives: the only
-// entry of contentMap, or the one equal to content; else language, as a string
-// or as an object with an identifier; else the default of the context.
+// languageOf returns the language that the author's server gives: the entry of
+// contentMap that is equal to content, the only one, or without a content the
+// first; else language or inLanguage, as a string or as an object with an
+// identifier; else the default of the context.
 func languageOf(v value) string {
 	for _, name := range []string{"content", "name", "summary"} {
 		if tag := mapLanguage(v, name); tag != "" {
 			return tag
 		}
 	}
-	lang := v.get("language").first()
-	if lang.is(kindObject) {
-		lang = lang.get("identifier")
-	}
-	if tag := lang.str(); languageTag(tag) {
-		return tag
+	for _, name := range []string{"language", "inLanguage"} {
+		lang := v.get(name).first()
+		if lang.is(kindObject) {
+			lang = lang.get("identifier")
+		}
+		if tag := lang.str(); languageTag(tag) {
+			return tag
+		}
 	}
 	for c := range v.get("@context").items() {
 		if tag := c.get("@language").str(); languageTag(tag) {
@@ -320,20 +372,25 @@ func languageOf(v value) string {
 }
 
 func mapLanguage(v value, name string) string {
-	plain := v.get(name).str()
-	only, count := "", 0
+	plain := v.get(name).first().str()
+	first, count := "", 0
 	for tag, text := range v.get(name + "Map").properties() {
 		if !languageTag(tag) {
 			continue
 		}
-		if plain != "" && plain == text.str() {
+		words := text.first().str()
+		if words == "" {
+			continue
+		}
+		if plain == words {
 			return tag
 		}
-		only = tag
-		count++
+		if count++; count == 1 {
+			first = tag
+		}
 	}
-	if count == 1 {
-		return only
+	if count == 1 || plain == "" {
+		return first
 	}
 	return ""
 }

@@ -138,11 +138,14 @@ func (v value) time() time.Time {
 }
 
 // hasType reports whether the value's type is, or lists, one of the names.
-func (v value) hasType(names ...string) bool {
-	for t := range v.get("type").items() {
-		s := t.str()
-		for _, name := range names {
-			if s == name {
+func (v value) hasType(names ...string) bool { return v.lists("type", names...) }
+
+// lists reports whether a property is, or lists, one of the strings.
+func (v value) lists(property string, strings ...string) bool {
+	for e := range v.get(property).items() {
+		s := e.str()
+		for _, want := range strings {
+			if s == want {
 				return true
 			}
 		}
