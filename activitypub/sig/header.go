@@ -45,14 +45,10 @@ func (s *signatureHeader) covers(component string) bool {
 	return false
 }
 
-// readSignature finds the one signature of a request and parses it. Errors are
-// ErrNoSignature, ErrUnsupportedScheme and ErrMalformed.
+// readSignature finds the one signature of a request that is signed by the
+// draft, and parses it. Errors are ErrNoSignature, ErrUnsupportedScheme and
+// ErrMalformed.
 func readSignature(h http.Header) (*signatureHeader, error) {
-	// A signature of RFC 9421 is never answered with a look for another one
-	// beside it: a forger could then choose the weaker.
-	if len(h.Values("Signature-Input")) > 0 {
-		return nil, fmt.Errorf("RFC 9421: %w", ErrUnsupportedScheme)
-	}
 	values := h.Values("Signature")
 	for _, a := range h.Values("Authorization") {
 		if scheme, rest, ok := strings.Cut(a, " "); ok && strings.EqualFold(scheme, "Signature") {

@@ -3,7 +3,9 @@ package sig
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -82,8 +84,9 @@ func PublicPEM(public crypto.PublicKey) ([]byte, error) {
 }
 
 // ParsePublicPEM reads a publicKeyPem: SPKI, or the PKCS #1 form that a few
-// servers publish. The result is an *rsa.PublicKey of 2048 to 8192 bits or an
-// ed25519.PublicKey; other keys are ErrWeakKey.
+// servers publish. The result is an *rsa.PublicKey of 2048 to 8192 bits, an
+// ed25519.PublicKey, or an *ecdsa.PublicKey on P-256 or P-384; other keys are
+// ErrWeakKey.
 func ParsePublicPEM(data []byte) (crypto.PublicKey, error) {
 	block, err := onePEM(data)
 	if err != nil {
@@ -138,6 +141,12 @@ func checkStrength(public crypto.PublicKey) error {
 	case ed25519.PublicKey:
 		if len(k) != ed25519.PublicKeySize {
 			return fmt.Errorf("Ed25519 key of %d bytes: %w", len(k), ErrWeakKey)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		// Only RFC 9421 knows these, and only on the two curves that it names.
+		if k == nil || k.Curve != elliptic.P256() && k.Curve != elliptic.P384() {
+			return fmt.Errorf("ECDSA key on another curve than P-256 and P-384: %w", ErrWeakKey)
 		}
 		return nil
 	}

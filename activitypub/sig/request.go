@@ -10,7 +10,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -25,34 +24,41 @@ import (
 // and date before the key is asked for. When the signature does not fit, the
 // key is asked for once more, fresh, and the check repeated if it changed.
 //
-// Covered must be (request-target), host and one of date and (created); with a
-// body or a method other than GET and HEAD also digest or content-digest. The
-// caller compares Owner with the actor of what the body says.
+// A request that carries Signature-Input is judged by RFC 9421 and by nothing
+// else, whatever stands beside it: a forger must not choose the weaker scheme.
+//
+// Covered must be, by the draft, (request-target), host and one of date and
+// (created); by RFC 9421 @method, @target-uri (or @authority with the parts of
+// the target) and created; with a body or a method other than GET and HEAD
+// also digest or content-digest. The caller compares Owner with the actor of
+// what the body says.
 //
 // Errors are the sentinels of this package, wrapped with what was wrong. The
 // request is not changed.
 //
-// ref: draft-cavage-http-signatures-12 §2.3, §2.5
+// ref: draft-cavage-http-signatures-12 §2.3, §2.5; RFC 9421 §3.2
 func VerifyRequest(ctx context.Context, r *http.Request, body []byte, keys KeyFunc, o Options) (Verified, error) {
+	now := o.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	if len(r.Header.Values("Signature-Input")) > 0 {
+		return verifyMessage(ctx, r, body, keys, o, now)
+	}
 	s, err := readSignature(r.Header)
 	if err != nil {
 		return Verified{}, err
 	}
 	m := &message{request: r, signature: s}
-	needsDigest := len(body) > 0 || r.Method != http.MethodGet && r.Method != http.MethodHead
-	if err := m.checkCoverage(needsDigest); err != nil {
+	if err := m.checkCoverage(needsDigest(r, body)); err != nil {
 		return Verified{}, err
 	}
-	if err := m.checkHost(o.Host); err != nil {
+	if err := checkHost(r, o.Host); err != nil {
 		return Verified{}, err
 	}
 	digest, err := m.checkDigest(body)
 	if err != nil {
 		return Verified{}, err
-	}
-	now := o.Now
-	if now.IsZero() {
-		now = time.Now()
 	}
 	date, err := m.checkTime(now, o.Window.orDefault())
 	if err != nil {
@@ -63,8 +69,8 @@ func VerifyRequest(ctx context.Context, r *http.Request, body []byte, keys KeyFu
 		return Verified{}, err
 	}
 	return Verified{
-		KeyID: s.keyID, Owner: key.Owner, Scheme: "cavage",
-		Signature: s.encoded, Digest: digest, Date: date, Components: s.components,
+		KeyID: s.keyID, Owner: key.Owner, Scheme: string(SchemeCavage), Signature: s.encoded,
+		Digest: digest, Date: date, Components: s.components, Signed: m.signingString(m.target),
 	}, nil
 }
 
@@ -106,6 +112,7 @@ func equalKeys(a, b crypto.PublicKey) bool {
 type message struct {
 	request   *http.Request
 	signature *signatureHeader
+	target    string // the request target that fitted, once verified
 }
 
 func (m *message) checkCoverage(needsDigest bool) error {
@@ -129,35 +136,14 @@ func (m *message) checkCoverage(needsDigest bool) error {
 	return nil
 }
 
-func (m *message) checkHost(want string) error {
-	if want == "" {
-		return fmt.Errorf("no host of our own is configured: %w", ErrHost)
-	}
-	got := m.request.Host
-	if _, _, err := net.SplitHostPort(want); err != nil {
-		// The configured host has no port, so the default ports are the same.
-		got = strings.TrimSuffix(strings.TrimSuffix(got, ":443"), ":80")
-	}
-	if !strings.EqualFold(got, want) {
-		return fmt.Errorf("host %q: %w", m.request.Host, ErrHost)
-	}
-	return nil
-}
-
 // checkDigest compares every covered digest with the body and returns the
 // header that proved it.
 func (m *message) checkDigest(body []byte) (string, error) {
 	var proof string
 	if m.signature.covers("content-digest") {
-		v, err := m.single("Content-Digest")
+		v, err := checkContentDigest(m.request.Header, body)
 		if err != nil {
-			return "", fmt.Errorf("%w: %w", err, ErrDigest)
-		}
-		name, value, _ := strings.Cut(v, "=")
-		encoded, ok := strings.CutPrefix(value, ":")
-		encoded, ok2 := strings.CutSuffix(encoded, ":")
-		if name != "sha-256" || !ok || !ok2 || !sameDigest(encoded, body) {
-			return "", fmt.Errorf("content-digest %.80q: %w", v, ErrDigest)
+			return "", err
 		}
 		proof = v
 	}
@@ -280,6 +266,7 @@ func (m *message) targets() []string {
 func (m *message) verify(public crypto.PublicKey) error {
 	for _, target := range m.targets() {
 		if m.fits(public, target) {
+			m.target = target
 			return nil
 		}
 	}

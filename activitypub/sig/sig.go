@@ -1,16 +1,20 @@
 // Package sig proves who sent a request and who wrote a document.
 //
-// Requests carry draft-cavage-12 HTTP signatures, documents the
+// Requests carry HTTP signatures by draft-cavage-12 or RFC 9421, documents the
 // RsaSignature2017 Linked Data signatures that Mastodon and its kin attach to
-// what may be forwarded. The library httpsig does the arithmetic of the first;
-// what it leaves open is checked here: that the signature covers what matters,
+// what may be forwarded, or FEP-8b32 integrity proofs. The libraries httpsig
+// (the draft), httpsfv (structured fields), json-gold (canonical JSON-LD) and
+// jcs (canonical JSON) do what their standards say; what these leave open is
+// checked here: that the signature covers what matters,
 // that the digest fits the body, that the date is fresh, that the request was
 // meant for this host, and that the key is strong enough and belongs to its
 // owner. Nothing in here opens a connection: keys come from a KeyFunc, and
 // JSON-LD contexts from a table in this package.
 //
 // ref: draft-cavage-http-signatures-12
+// ref: RFC 9421 (HTTP message signatures), RFC 9651 (structured fields)
 // ref: RFC 3230, RFC 9530 (digests)
+// ref: FEP-8b32 (integrity proofs), FEP-521a (keys), RFC 8785 (JCS)
 package sig
 
 import (
@@ -28,7 +32,8 @@ type Key struct {
 	// Owner is the id of the actor that the key belongs to. The KeyFunc has
 	// checked that the actor lists the key.
 	Owner string
-	// Public is an *rsa.PublicKey or an ed25519.PublicKey.
+	// Public is an *rsa.PublicKey, an ed25519.PublicKey, or an
+	// *ecdsa.PublicKey on P-256 or P-384.
 	Public crypto.PublicKey
 }
 
@@ -77,13 +82,24 @@ type Options struct {
 	Host string
 	// Window bounds the date.
 	Window Window
+	// Scheme is the scheme of our own addresses, which RFC 9421 signs: "http",
+	// or "https", which "" means as well. A server behind a proxy cannot tell
+	// it from the request.
+	Scheme string
+}
+
+func (o Options) scheme() string {
+	if o.Scheme == "" {
+		return "https"
+	}
+	return o.Scheme
 }
 
 // Verified is what a good signature proved.
 type Verified struct {
 	// KeyID and Owner tell who signed.
 	KeyID, Owner string
-	// Scheme is the kind of signature: "cavage".
+	// Scheme is the kind of signature, SchemeCavage or SchemeRFC9421.
 	Scheme string
 	// Signature is the signature itself, in base64.
 	Signature string
@@ -94,6 +110,9 @@ type Verified struct {
 	Date string
 	// Components are the covered parts, in the order in which they are signed.
 	Components []string
+	// Signed is the text that the signature was made over. With it, Signature
+	// and the key anyone can repeat the check.
+	Signed string
 }
 
 // The reasons why a request or a document is not believed. Compare with
@@ -137,8 +156,8 @@ var (
 // Narrower reasons. Each also is one of the above to errors.Is.
 var (
 	// ErrUnsupportedScheme is returned when a request is signed in a way that
-	// is not supported: RFC 9421, or an algorithm other than rsa-sha256 and
-	// hs2019. It is an ErrMalformed.
+	// is not supported: an algorithm or a component that is not known, or an
+	// algorithm that the key is not for. It is an ErrMalformed.
 	ErrUnsupportedScheme = fmt.Errorf("unsupported signature scheme: %w", ErrMalformed)
 	// ErrHost is returned when a request was signed for another host. It is an
 	// ErrBadSignature.
