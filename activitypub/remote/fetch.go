@@ -242,7 +242,7 @@ func (c *Client) get(ctx context.Context, address string, w want) (Document, err
 	}
 	for range maxRedirects + 1 {
 		iri = iri.WithoutFragment()
-		doc, next, err := c.once(ctx, iri, w)
+		doc, next, err := c.hop(ctx, iri, w)
 		if err != nil || next == "" {
 			return doc, err
 		}
@@ -253,16 +253,36 @@ func (c *Client) get(ctx context.Context, address string, w want) (Document, err
 	return Document{}, fmt.Errorf("more than %d: %w", maxRedirects, ErrRedirect)
 }
 
-// once makes one request. next is where it redirects to, if it does.
-func (c *Client) once(ctx context.Context, iri activitypub.IRI, w want) (doc Document, next string, err error) {
+// hop asks one address, signed or not. next is where it redirects to, if it
+// does.
+func (c *Client) hop(ctx context.Context, iri activitypub.IRI, w want) (doc Document, next string, err error) {
+	if w.signer == nil {
+		return c.once(ctx, iri, w, "")
+	}
+	knockErr := c.signed(http.MethodGet, iri, func(scheme sig.Scheme) (int, error) {
+		doc, next, err = c.once(ctx, iri, w, scheme)
+		var status ErrStatus
+		if errors.As(err, &status) {
+			return int(status), nil // err stays what the caller gets
+		}
+		return http.StatusOK, err
+	})
+	if err == nil {
+		err = knockErr
+	}
+	return doc, next, err
+}
+
+// once makes one request, signed by a scheme unless it is "".
+func (c *Client) once(ctx context.Context, iri activitypub.IRI, w want, scheme sig.Scheme) (doc Document, next string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, string(iri), http.NoBody)
 	if err != nil {
 		return Document{}, "", fmt.Errorf("%w: %w", err, ErrForbiddenAddress)
 	}
 	r.Header.Set("Accept", w.accept)
 	r.Header.Set("User-Agent", c.o.UserAgent)
-	if w.signer != nil {
-		if err := w.signer.Sign(r, nil, c.o.Now()); err != nil {
+	if scheme != "" {
+		if err := w.signer.SignAs(scheme, r, nil, c.o.Now()); err != nil {
 			return Document{}, "", err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"hark/activitypub"
+	"hark/activitypub/sig"
 )
 
 const (
@@ -34,38 +35,56 @@ type Response struct {
 }
 
 // Post delivers an activity. sign is called with the finished request and sets
-// its signature headers; nil leaves it unsigned. Redirects are not followed:
-// the signature would be for another target, and an inbox that moved says so
-// in its actor document.
+// its signature headers by the scheme that it is given; nil leaves the request
+// unsigned. The scheme is the one that the host last took; after a 401 the
+// other is tried once, unless the host refused both within the last hour.
+// Redirects are not followed: the signature would be for another target, and an
+// inbox that moved says so in its actor document.
 //
 // Every HTTP status is a Response and no error. Errors are those of sign,
 // ErrForbiddenAddress, and those of the network; then nothing is known about
 // what the other side did. It takes at most Options.Timeout.
 //
 // ref: ActivityPub §7
-func (c *Client) Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (Response, error) {
+func (c *Client) Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request, sig.Scheme) error) (Response, error) {
 	iri, err := c.usable(inbox)
 	if err != nil {
 		return Response{}, fmt.Errorf("post to %q: %w", inbox, err)
 	}
 	ctx, cancel := c.limited(ctx)
 	defer cancel()
+	if sign == nil {
+		return c.postOnce(ctx, iri, body, nil)
+	}
+	var answer Response
+	err = c.signed(http.MethodPost, iri, func(scheme sig.Scheme) (int, error) {
+		next, err := c.postOnce(ctx, iri, body, func(r *http.Request) error { return sign(r, scheme) })
+		if err != nil && answer.Status != 0 {
+			return answer.Status, nil // the first answer stands
+		}
+		answer = next
+		return answer.Status, err
+	})
+	return answer, err
+}
+
+func (c *Client) postOnce(ctx context.Context, iri activitypub.IRI, body []byte, sign func(*http.Request) error) (Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, string(iri.WithoutFragment()), bytes.NewReader(body))
 	if err != nil {
-		return Response{}, fmt.Errorf("post to %q: %w: %w", inbox, err, ErrForbiddenAddress)
+		return Response{}, fmt.Errorf("post to %q: %w: %w", iri, err, ErrForbiddenAddress)
 	}
 	r.Header.Set("Content-Type", activitypub.ContentType)
 	r.Header.Set("Accept", acceptActivity)
 	r.Header.Set("User-Agent", c.o.UserAgent)
 	if sign != nil {
 		if err := sign(r); err != nil {
-			return Response{}, fmt.Errorf("post to %q: %w", inbox, err)
+			return Response{}, fmt.Errorf("post to %q: %w", iri, err)
 		}
 	}
 	start := time.Now()
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return Response{}, fmt.Errorf("post to %q: %w", inbox, err)
+		return Response{}, fmt.Errorf("post to %q: %w", iri, err)
 	}
 	defer finish(resp.Body)
 	answer := Response{

@@ -43,8 +43,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxBody is the largest document in bytes, unpacked; 0 means 1 MiB.
 	MaxBody int64
-	// Signer signs GETs of ActivityPub documents; nil leaves them unsigned,
-	// which servers in secure mode refuse.
+	// Signer signs GETs of ActivityPub documents, by the scheme that a host
+	// takes; nil leaves them unsigned, which servers in secure mode refuse.
 	Signer *sig.Signer
 	// Now is the clock for signatures and Retry-After; nil is time.Now.
 	Now func() time.Time
@@ -53,8 +53,9 @@ type Options struct {
 // Client fetches and posts. It is safe for concurrent use; its connections are
 // shared by all uses.
 type Client struct {
-	o    Options
-	http *http.Client
+	o      Options
+	http   *http.Client
+	knocks *knocks
 }
 
 // New makes a client. Proxies of the environment are not used: behind one the
@@ -76,7 +77,7 @@ func New(o Options) *Client {
 	if !o.AllowPrivate {
 		dialer.Control = guard
 	}
-	return &Client{o: o, http: &http.Client{
+	return &Client{o: o, knocks: newKnocks(), http: &http.Client{
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			ForceAttemptHTTP2:      true,

@@ -388,7 +388,7 @@ func TestPost(t *testing.T) {
 		"/moved":   {Status: 307},
 		"/verbose": {Status: 403},
 	} {
-		got, err := c.Post(context.Background(), base+path, []byte(`{"a":1}`), func(r *http.Request) error {
+		got, err := c.Post(context.Background(), base+path, []byte(`{"a":1}`), func(r *http.Request, _ sig.Scheme) error {
 			r.Header.Set("X-Signed", "yes")
 			return nil
 		})
@@ -411,7 +411,7 @@ func TestPost(t *testing.T) {
 		}
 	}
 	refused := errors.New("no key")
-	if _, err := c.Post(context.Background(), base+"/inbox", nil, func(*http.Request) error { return refused }); !errors.Is(err, refused) {
+	if _, err := c.Post(context.Background(), base+"/inbox", nil, func(*http.Request, sig.Scheme) error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("got %v", err)
 	}
 }

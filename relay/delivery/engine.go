@@ -15,6 +15,7 @@ import (
 
 	"hark/activitypub"
 	"hark/activitypub/remote"
+	"hark/activitypub/sig"
 	"hark/storage"
 )
 
@@ -33,13 +34,13 @@ type Store interface {
 
 // Poster sends signed requests.
 type Poster interface {
-	Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (remote.Response, error)
+	Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request, sig.Scheme) error) (remote.Response, error)
 	NodeInfo(ctx context.Context, base string) (software, version string, err error)
 }
 
 // Signer signs a request host-bound.
 type Signer interface {
-	Sign(r *http.Request, body []byte, now time.Time) error
+	SignAs(scheme sig.Scheme, r *http.Request, body []byte, now time.Time) error
 }
 
 // Observer is told of every attempt; its methods return at once.
@@ -310,8 +311,8 @@ func (e *Engine) post(ctx context.Context, inbox string, body []byte) (remote.Re
 	defer func() { <-e.slots }()
 	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
 	defer cancel()
-	return e.o.Poster.Post(ctx, inbox, body, func(r *http.Request) error {
-		return e.o.Signer.Sign(r, body, e.o.Now())
+	return e.o.Poster.Post(ctx, inbox, body, func(r *http.Request, scheme sig.Scheme) error {
+		return e.o.Signer.SignAs(scheme, r, body, e.o.Now())
 	})
 }
 

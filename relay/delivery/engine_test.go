@@ -14,6 +14,7 @@ import (
 
 	"hark/activitypub"
 	"hark/activitypub/remote"
+	"hark/activitypub/sig"
 	"hark/storage"
 )
 
@@ -154,12 +155,12 @@ type inboxes struct {
 	answer func(inbox, body string, try int) (int, time.Duration)
 }
 
-func (p *inboxes) Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (remote.Response, error) {
+func (p *inboxes) Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request, sig.Scheme) error) (remote.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, inbox, nil)
 	if err != nil {
 		return remote.Response{}, err
 	}
-	if err := sign(r); err != nil {
+	if err := sign(r, sig.SchemeCavage); err != nil {
 		return remote.Response{}, err
 	}
 	p.mu.Lock()
@@ -192,7 +193,7 @@ func (p *inboxes) got(inbox string) []string {
 
 type noSignature struct{}
 
-func (noSignature) Sign(*http.Request, []byte, time.Time) error { return nil }
+func (noSignature) SignAs(sig.Scheme, *http.Request, []byte, time.Time) error { return nil }
 
 type noEvents struct{}
 
