@@ -26,7 +26,11 @@ var actorTypes = map[string]bool{
 type PublicKey struct {
 	ID    string
 	Owner string // the actor that it belongs to; "" if the document does not say
-	PEM   string
+	PEM   string // SPKI or PKCS #1; "" if Multibase is given
+	// Multibase is an Ed25519 key as FEP-521a writes it; "" if PEM is given.
+	Multibase string
+	// Assertion says that the key stands among the actor's assertionMethods.
+	Assertion bool
 }
 
 // Field is a row of a profile's table, as plain text.
@@ -87,7 +91,7 @@ func actorOf(v value) (*Actor, error) {
 		ID:          r.address(v, "id"),
 		Type:        knownType(v),
 		Username:    cutText(v.get("preferredUsername").str(), maxName),
-		Name:        cutText(cleanLine(naturalText(v, "name")), maxName),
+		Name:        titleOf(v),
 		Inbox:       r.optional(v.get("inbox"), "inbox"),
 		SharedInbox: r.optional(v.get("endpoints").get("sharedInbox"), "endpoints.sharedInbox"),
 		Outbox:      r.optional(v.get("outbox"), "outbox"),
@@ -104,7 +108,7 @@ func actorOf(v value) (*Actor, error) {
 	}
 	a.Bot = a.Type == "Service" || a.Type == "Application"
 	a.Summary = TextOfHTML(naturalText(v, "summary"))
-	a.Keys = keysOf(v.get("publicKey"))
+	a.Keys = allKeysOf(v)
 	a.Indexable, a.Discoverable = optionalTruth(v.get("indexable")), optionalTruth(v.get("discoverable"))
 	a.HasSearchableBy = v.get("searchableBy").present()
 	for c := range v.get("searchableBy").items() {
@@ -119,44 +123,6 @@ func actorOf(v value) (*Actor, error) {
 		}
 	}
 	return a, nil
-}
-
-// keysOf reads publicKey: an object, or a list of those. Keys without an id or
-// a PEM are left out, as are those that are only linked to.
-func keysOf(v value) []PublicKey {
-	var keys []PublicKey
-	for k := range v.items() {
-		if key, ok := keyOf(k); ok && len(keys) < maxActorKeys {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-func keyOf(v value) (PublicKey, bool) {
-	key := PublicKey{ID: v.get("id").str(), Owner: v.get("owner").id(), PEM: v.get("publicKeyPem").str()}
-	if checkAddress(key.ID) != nil || key.PEM == "" || key.Owner != "" && checkAddress(key.Owner) != nil {
-		return PublicKey{}, false
-	}
-	return key, true
-}
-
-// ParseKey reads a document that is a key by itself, as some servers answer at
-// a keyId without a fragment. Its owner must then be fetched and must list it.
-// It returns ErrType if the document is not a key that names its owner, else
-// the errors of ParseEnvelope.
-//
-// ref: attack A5
-func ParseKey(doc []byte) (PublicKey, error) {
-	d, err := scan(doc, Limits{})
-	if err != nil {
-		return PublicKey{}, fmt.Errorf("read key: %w", err)
-	}
-	key, ok := keyOf(d.root())
-	if !ok || key.Owner == "" {
-		return PublicKey{}, fmt.Errorf("read key: %w", ErrType)
-	}
-	return key, nil
 }
 
 // fieldsOf reads the PropertyValues among a profile's attachments.

@@ -102,9 +102,7 @@ func TestConsentSignals(t *testing.T) {
 }
 
 func FuzzParseActor(f *testing.F) {
-	for _, name := range []string{"mastodon-person", "gotosocial-stub", "pleroma-relay", "fedibird-searchable"} {
-		f.Add(readFile(f, "testdata/actor/"+name+".json"))
-	}
+	addDocuments(f, "actor")
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		a, err := ParseActor(doc)
 		if err != nil {
@@ -118,6 +116,17 @@ func FuzzParseActor(f *testing.F) {
 				t.Fatalf("%q would break a header", s)
 			}
 		}
-		ConsentSignals(a)
+		if a.MovedTo != "" && cutID(a.MovedTo) == "" {
+			t.Fatalf("moved to %q", a.MovedTo)
+		}
+		if len(a.Fields) > maxActorFields || len(a.Keys) > maxActorKeys || len(a.Tags) > maxActorTags || len(a.SearchableBy) > maxActorLists ||
+			len(a.Name) > maxName || len(a.Username) > maxName || len(a.Summary) > maxText {
+			t.Fatal("not cut off")
+		}
+		for _, signal := range ConsentSignals(a) {
+			if !slices.Contains(optOuts, strings.TrimPrefix(signal, "#")) {
+				t.Fatalf("signal %q", signal)
+			}
+		}
 	})
 }

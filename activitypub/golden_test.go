@@ -2,7 +2,9 @@ package activitypub
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +32,21 @@ func TestGolden(t *testing.T) {
 			}{e, string(e.ObjectRaw[:min(len(e.ObjectRaw), 24)]), e.IsPublicTo(), e.IsPublicCc()}, nil
 		},
 		"post": func(b []byte) (any, error) { return ParseNote(b) },
+		// What is left alone is left alone with a reason, and wholly.
+		"left": func(b []byte) (any, error) {
+			n, err := ParseNote(b)
+			if err == nil || n != nil || !errors.Is(err, ErrType) && !errors.Is(err, ErrField) {
+				return nil, fmt.Errorf("read as %+v, %w", n, err)
+			}
+			return struct{ LeftAlone string }{err.Error()}, nil
+		},
+		"refused": func(b []byte) (any, error) {
+			e, err := ParseEnvelope(b)
+			if err == nil || e != nil || !errors.Is(err, ErrField) {
+				return nil, fmt.Errorf("read as %+v, %w", e, err)
+			}
+			return struct{ Refused string }{err.Error()}, nil
+		},
 		"actor": func(b []byte) (any, error) {
 			a, err := ParseActor(b)
 			if err != nil {

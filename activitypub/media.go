@@ -1,6 +1,7 @@
 package activitypub
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -90,6 +91,23 @@ func kindOf(mediaType, objectType string) string {
 	return "file"
 }
 
+// kindsOfNames are the ends of names that tell a medium whose server says
+// nothing else about it, as BookWyrm does of covers.
+var kindsOfNames = map[string]string{
+	".avif": "image", ".gif": "image", ".jpeg": "image", ".jpg": "image", ".png": "image", ".webp": "image",
+	".mov": "video", ".mp4": "video", ".webm": "video",
+	".flac": "audio", ".m4a": "audio", ".mp3": "audio", ".oga": "audio", ".ogg": "audio", ".opus": "audio", ".wav": "audio",
+}
+
+func kindOfName(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	address, _, _ = strings.Cut(address, "?")
+	if kind := kindsOfNames[strings.ToLower(path.Ext(address))]; kind != "" {
+		return kind
+	}
+	return "file"
+}
+
 // readAttachments collects the media: the attachments, the medium that the
 // object itself is, and the picture that goes with an article.
 func (n *Note) readAttachments(v value) {
@@ -172,6 +190,9 @@ func (n *Note) addAttachment(v value) {
 		a.MediaType = resources[0].mediaType
 	}
 	a.Kind = kindOf(a.MediaType, knownType(v))
+	if a.Kind == "file" && a.MediaType == "" {
+		a.Kind = kindOfName(a.URL)
+	}
 	n.add(a)
 }
 

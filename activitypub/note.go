@@ -232,8 +232,7 @@ func (n *Note) readText(v value, markers map[string]bool) {
 		text = n.dropQuoteLine(text)
 	}
 	summary := TextOfHTML(naturalText(v, "summary"))
-	// A name is plain text, but blogs leave the entities of their pages in it.
-	title := cutText(cleanLine(html.UnescapeString(naturalText(v, "name"))), maxName)
+	title := titleOf(v)
 	switch {
 	case !visible(summary), repeatsTitle(summary, title):
 	case n.Sensitive, n.Type == "Note", n.Type == "Question":
@@ -242,13 +241,19 @@ func (n *Note) readText(v value, markers map[string]bool) {
 		// For longer forms a summary is an excerpt, not a warning.
 		text = summary
 	}
-	if title != "" && !strings.HasPrefix(text, title) {
+	if first, _, _ := strings.Cut(text, "\n"); title != first {
 		text = strings.TrimSpace(title + "\n\n" + text)
 	}
 	if n.Type == "Event" {
 		text = strings.TrimSpace(text + "\n\n" + whenAndWhere(v))
 	}
 	n.Text = cutText(text, maxText)
+}
+
+// titleOf returns a name: plain text on one line. Blogs leave the entities of
+// their pages in it.
+func titleOf(v value) string {
+	return cutText(cleanLine(html.UnescapeString(naturalText(v, "name"))), maxName)
 }
 
 // visible reports whether a text shows anything. Misskey sends the warning of
@@ -269,7 +274,7 @@ func repeatsTitle(summary, title string) bool {
 		words = words[:len(words)-1]
 	}
 	short := strings.TrimRight(strings.Join(words, " "), " .…")
-	return title != "" && len(short) >= min(len(title), 20) && strings.HasPrefix(title, short)
+	return title != "" && len(short) >= min(len(title), 16) && strings.HasPrefix(title, short)
 }
 
 // dropQuoteLine removes the first or last line of a text if it is only the

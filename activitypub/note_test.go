@@ -112,6 +112,10 @@ func TestLanguage(t *testing.T) {
 		`"@context":["x",{"@language":"ko"}]`:                            "ko",
 		`"@context":{"@language":"und"}`:                                 "",
 		`"contentMap":"en"`:                                              "",
+		`"contentMap":{"de":"","fr":"b","nl":"c"}`:                       "fr",
+		`"content":"a","contentMap":{"de":null,"fr":"b"}`:                "fr",
+		`"inLanguage":"en"`:                                              "en",
+		`"language":"und","inLanguage":"eo"`:                             "eo",
 	} {
 		n, err := ParseNote([]byte(`{"id":"https://a.example/1","type":"Note",` + doc + `}`))
 		if err != nil || n.Language != want {
@@ -129,6 +133,8 @@ func TestQuoteLine(t *testing.T) {
 		`<p>hello</p><p>RE: ` + link + `</p>`:                            "hello",
 		`RE: ` + link:                                                    "",
 		`<p class='quote-inline'>bad words ` + link + `</p><p>hello</p>`: "bad words https://b.example/1\n\nhello",
+		`<p>hello</p><p>RT: ` + link + `</p>`:                            "hello",
+		`<p>hello<br>QT: ` + link + `</p>`:                               "hello",
 		`<p>PRE: ` + link + `</p>`:                                       "PRE: https://b.example/1",
 	} {
 		n, err := ParseNote([]byte(`{"id":"https://a.example/1","type":"Note","quoteUrl":"https://b.example/1","content":"` + content + `"}`))
@@ -160,10 +166,88 @@ func TestAttachmentForms(t *testing.T) {
 	}
 }
 
-func FuzzParseNote(f *testing.F) {
-	for _, name := range []string{"mastodon-note", "mastodon-question-cw", "misskey-note", "peertube-video", "friendica-note", "lemmy-page"} {
-		f.Add(readFile(f, "testdata/post/"+name+".json"))
+// agreeOnAuthor checks that the envelope around a post and the post name the
+// same author: the envelope's is the one whose authority is checked.
+func agreeOnAuthor(t *testing.T, object []byte, n *Note) {
+	t.Helper()
+	e, err := ParseEnvelope([]byte(`{"type":"Create","actor":"https://a.example/u","object":` + string(object) + `}`))
+	if err == nil && (e.ObjectActor != n.AttributedTo || e.ObjectType != n.Type || e.ObjectID != n.ID) {
+		t.Fatalf("envelope: %q %q %q, post: %q %q %q", e.ObjectActor, e.ObjectType, e.ObjectID, n.AttributedTo, n.Type, n.ID)
 	}
+}
+
+func TestEnvelopeAndPostAgreeOnAuthor(t *testing.T) {
+	for _, author := range []string{
+		`"attributedTo":"https://a.example/u"`,
+		`"actor":"https://a.example/u","attributedTo":"https://a.example/victim"`,
+		`"actor":null,"attributedTo":"https://b.example/victim"`,
+		`"actor":{"id":"https://a.example/u"},"attributedTo":{"type":"Person","id":"https://b.example/victim"}`,
+		`"attributedTo":["acct:u@a.example","https://b.example/1","https://b.example/2"]`,
+		`"attributedTo":[{"type":"Group","id":"https://b.example/1"},{"type":"Person","id":"https://b.example/2"}]`,
+		`"attributedTo":[]`,
+	} {
+		for _, typ := range []string{`"Note"`, `["Note"]`, `["x","Note","Person"]`} {
+			doc := []byte(`{"id":"https://a.example/1","type":` + typ + `,` + author + `}`)
+			n, err := ParseNote(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			agreeOnAuthor(t, doc, n)
+		}
+	}
+}
+
+// A summary that only repeats the title is no warning, and neither is one that
+// nobody can see; a title beside a text that begins like it stays.
+func TestTitleAndSummary(t *testing.T) {
+	for doc, want := range map[string]string{
+		`"type":"Note","summary":"\u200b","content":"x"`:                                                          "|x",
+		`"type":"Note","summary":" \u00a0","content":"x"`:                                                         "|x",
+		`"type":"Note","summary":"<p>cw</p>","content":"x"`:                                                       "cw|x",
+		`"type":"Page","sensitive":true,"name":"A long enough title here","summary":"A long enough title… #a #b"`: "|A long enough title here",
+		`"type":"Page","sensitive":true,"name":"Title","summary":"Title #a"`:                                      "|Title",
+		`"type":"Page","sensitive":true,"name":"Title","summary":"blood"`:                                         "blood|Title",
+		`"type":"Page","name":"Title","summary":"an excerpt"`:                                                     "|Title\n\nan excerpt",
+		`"type":"Article","name":"The dredger","content":"<p>The dredger came.</p>"`:                              "|The dredger\n\nThe dredger came.",
+		`"type":"Article","name":"The dredger","content":"<h1>The dredger</h1><p>came.</p>"`:                      "|The dredger\n\ncame.",
+		`"type":"Article","name":"Tom &amp; Jerry &#8217;"`:                                                       "|Tom & Jerry ’",
+		`"type":"Event","name":"E","startTime":"soon","location":"Hall"`:                                          "|E\n\nHall",
+		`"type":"Event","startTime":"2026-01-02T03:04:05-05:00","location":[{"name":"Hall","address":"Hall"}]`:    "|2026-01-02 03:04 -05:00, Hall",
+		`"type":"Event","startTime":"2026-01-02T03:04:05Z"`:                                                       "|2026-01-02 03:04 UTC",
+		`"type":"Note","startTime":"2026-01-02T03:04:05Z","content":"x"`:                                          "|x",
+	} {
+		n, err := ParseNote([]byte(`{"id":"https://a.example/1",` + doc + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Warning + "|" + n.Text; got != want {
+			t.Errorf("%s: %q, want %q", doc, got, want)
+		}
+	}
+}
+
+// Attack A40: strings are cut off as lists are.
+func TestParseNoteCutsOffStrings(t *testing.T) {
+	long := strings.Repeat("日", 30_000)
+	n, err := ParseNote([]byte(`{"id":"https://a.example/1","type":"Question","name":"` + long + `","language":"` + long + `","oneOf":[{"name":"` + long +
+		`"}],"tag":[{"type":"Hashtag","name":"#` + long + `"},{"type":"Mention","name":"@` + long + `@a.example"}],"inReplyTo":"https://a.example/` + long +
+		`","attachment":[{"type":"Image","url":"https://a.example/i","mediaType":"image/` + long + `","name":"` + long + `"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct{ got, most int }{
+		"text": {len(n.Text), maxName}, "language": {len(n.Language), 0}, "option": {len(n.Poll[0]), maxOption}, "tag": {len(n.Tags[0]), 255},
+		"mentions": {len(n.Mentions), 0}, "reply": {len(n.InReplyTo), 0},
+		"description": {len(n.Attachments[0].Description), maxDescription}, "media type": {len(n.Attachments[0].MediaType), 0},
+	} {
+		if c.got > c.most {
+			t.Errorf("%s of %d, at most %d", what, c.got, c.most)
+		}
+	}
+}
+
+func FuzzParseNote(f *testing.F) {
+	addDocuments(f, "post", "left")
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		n, err := ParseNote(doc)
 		if err != nil {
@@ -176,6 +260,17 @@ func FuzzParseNote(f *testing.F) {
 			len(n.Attachments) > maxAttachments || len(n.Poll) > maxPoll {
 			t.Fatal("not cut off")
 		}
+		for _, s := range []string{n.URL, n.Quote, n.InReplyTo} {
+			if s != "" && cutID(s) == "" {
+				t.Fatalf("%q is not an address", s)
+			}
+		}
+		for _, o := range append(n.Poll, n.Tags...) {
+			if o == "" || len(o) > maxOption {
+				t.Fatalf("option or tag of %d bytes", len(o))
+			}
+		}
+		agreeOnAuthor(t, doc, n)
 		for _, s := range append([]string{n.Text, n.Warning, n.Language, n.Quote, n.InReplyTo, n.URL}, n.Tags...) {
 			if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 				t.Fatalf("unclean text %q", s)

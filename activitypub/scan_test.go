@@ -223,8 +223,7 @@ func TestStringsAsTheStandardLibrary(t *testing.T) {
 func FuzzParseEnvelope(f *testing.F) {
 	f.Add([]byte(activityHead + `{"id":"https://a.example/2","to":["Public"],"\u0063c":"as:Public"}}`))
 	f.Add([]byte(`{"a":[1.5e-3,true,null,{"b":"\ud83d\ude00"}]}`))
-	f.Add(readFile(f, "testdata/activity/mastodon-create.json"))
-	f.Add(readFile(f, "testdata/activity/nodebb-announce-embedded.json"))
+	addDocuments(f, "activity", "refused")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e, err := ParseEnvelope(body)
 		if err != nil {
@@ -245,6 +244,9 @@ func FuzzParseEnvelope(f *testing.F) {
 		}
 		if e.IsPublicTo() && e.IsPublicCc() {
 			t.Fatal("public and quiet at once")
+		}
+		if max(len(e.To), len(e.Cc), len(e.ObjectTo), len(e.ObjectCc)) > maxAudience {
+			t.Fatal("audience not cut off")
 		}
 	})
 }
