@@ -54,7 +54,7 @@ func TestKeyByID(t *testing.T) {
 func TestParseKey(t *testing.T) {
 	const good = `{"@context":"https://w3id.org/security/v1","id":"https://a.example/key","type":"CryptographicKey","owner":"https://a.example/u","publicKeyPem":"PEM"}`
 	k, err := ParseKey([]byte(good))
-	if want := (PublicKey{"https://a.example/key", "https://a.example/u", "PEM"}); err != nil || k != want {
+	if want := (PublicKey{ID: "https://a.example/key", Owner: "https://a.example/u", PEM: "PEM"}); err != nil || k != want {
 		t.Errorf("%+v, %v", k, err)
 	}
 	for _, drop := range []string{`"id":"https://a.example/key",`, `"owner":"https://a.example/u",`, `,"publicKeyPem":"PEM"`} {

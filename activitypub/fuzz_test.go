@@ -25,6 +25,7 @@ func addDocuments(f *testing.F, folders ...string) {
 
 func FuzzParseKey(f *testing.F) {
 	f.Add([]byte(`{"id":"https://a.example/key","type":"CryptographicKey","owner":{"id":"https://a.example/u"},"publicKeyPem":"PEM"}`))
+	f.Add([]byte(`{"id":"https://a.example/u#z6Mk","type":"Multikey","controller":"https://a.example/u","publicKeyMultibase":"z6Mk"}`))
 	addDocuments(f, "actor")
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		k, err := ParseKey(doc)
@@ -34,7 +35,7 @@ func FuzzParseKey(f *testing.F) {
 			}
 			return
 		}
-		if checkAddress(k.ID) != nil || checkAddress(k.Owner) != nil || k.PEM == "" {
+		if checkAddress(k.ID) != nil || checkAddress(k.Owner) != nil || (k.PEM == "") == (k.Multibase == "") {
 			t.Fatalf("%+v", k)
 		}
 	})
