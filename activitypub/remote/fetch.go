@@ -153,18 +153,11 @@ func ownerOf(body []byte, keyID string) (string, error) {
 
 // keyOf takes the key of that id from the actor that lists it.
 func keyOf(actor *activitypub.Actor, keyID string) (sig.Key, error) {
-	listed, ok := actor.KeyByID(keyID)
-	if !ok || listed.Owner != "" && listed.Owner != actor.ID {
-		return sig.Key{}, fmt.Errorf("actor %q does not list it: %w", actor.ID, sig.ErrOwner)
-	}
-	public, err := sig.ParsePublicPEM([]byte(listed.PEM))
-	if err != nil && !errors.Is(err, sig.ErrWeakKey) {
+	key, err := sig.KeyOf(actor, keyID)
+	if err != nil && !errors.Is(err, sig.ErrWeakKey) && !errors.Is(err, sig.ErrOwner) {
 		err = fmt.Errorf("%w: %w", sig.ErrKeyUnavailable, err)
 	}
-	if err != nil {
-		return sig.Key{}, err
-	}
-	return sig.Key{ID: keyID, Owner: actor.ID, Public: public}, nil
+	return key, err
 }
 
 // NodeInfo asks a host what it runs. base is an origin ("https://a.example")

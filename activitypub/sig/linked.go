@@ -1,7 +1,6 @@
 package sig
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -21,12 +20,6 @@ import (
 
 const (
 	linkedType = "RsaSignature2017"
-	// linkedLifetime is how long a document's signature is taken for good. It
-	// is what Mastodon writes into "expires" since 4.7; a signature without an
-	// expiry, or with a later one, is held to it as well, so that what was
-	// deleted does not come back years later.
-	linkedLifetime = 48 * time.Hour
-	linkedSkew     = time.Hour
 )
 
 // LDVerified is what a good Linked Data signature proved.
@@ -62,7 +55,7 @@ func SignLD(doc []byte, creator string, key *rsa.PrivateKey, created time.Time) 
 	s := linkedSignature{
 		Type: linkedType, Creator: creator,
 		Created: created.UTC().Format(time.RFC3339),
-		Expires: created.Add(linkedLifetime).UTC().Format(time.RFC3339),
+		Expires: created.Add(documentLifetime).UTC().Format(time.RFC3339),
 	}
 	digest, _, err := documentDigest(object)
 	if err != nil {
@@ -78,15 +71,7 @@ func SignLD(doc []byte, creator string, key *rsa.PrivateKey, created time.Time) 
 	if err != nil {
 		return nil, fmt.Errorf("sign document: %w", err)
 	}
-	body := bytes.TrimSuffix(bytes.TrimRight(doc, " \t\r\n"), []byte("}"))
-	out := make([]byte, 0, len(body)+len(member)+16)
-	out = append(out, body...)
-	if len(object) > 0 {
-		out = append(out, ',')
-	}
-	out = append(out, `"signature":`...)
-	out = append(out, member...)
-	return append(out, '}'), nil
+	return appendMember(doc, len(object) > 0, "signature", member), nil
 }
 
 // VerifyLD checks the RsaSignature2017 of a document. Before any cryptography
@@ -195,27 +180,7 @@ func plainText(s string) bool {
 
 // times reads created and expires and holds them against now.
 func (s *linkedSignature) times(now time.Time) (created, until time.Time, err error) {
-	created, err = time.Parse(time.RFC3339, s.Created)
-	if err != nil {
-		return created, until, fmt.Errorf("created %.40q: %w", s.Created, ErrMalformed)
-	}
-	if created.After(now.Add(linkedSkew)) {
-		return created, until, fmt.Errorf("created %s, in the future: %w", s.Created, ErrExpired)
-	}
-	until = created.Add(linkedLifetime)
-	if s.Expires != "" {
-		expires, err := time.Parse(time.RFC3339, s.Expires)
-		if err != nil {
-			return created, until, fmt.Errorf("expires %.40q: %w", s.Expires, ErrMalformed)
-		}
-		if expires.Before(until) {
-			until = expires
-		}
-	}
-	if now.After(until) {
-		return created, until, fmt.Errorf("expired %s: %w", until.UTC().Format(time.RFC3339), ErrExpired)
-	}
-	return created, until, nil
+	return documentTimes(s.Created, s.Expires, now)
 }
 
 // digest hashes the signature's own options. Their canonical form under the

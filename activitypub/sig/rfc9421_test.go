@@ -34,7 +34,7 @@ var vectorRequests = map[string]string{
 		"Content-Digest: sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:\r\n\r\n{\"hello\": \"world\"}",
 }
 
-func vectorKeys(t *testing.T) map[string]crypto.PublicKey {
+func rfcKeys(t *testing.T) map[string]crypto.PublicKey {
 	t.Helper()
 	rest, err := os.ReadFile("testdata/rfc9421/keys.pem")
 	if err != nil {
@@ -71,7 +71,7 @@ func TestMessageVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, seen := vectorKeys(t), 0
+	keys, seen := rfcKeys(t), 0
 	for _, block := range strings.Split(string(text), "\n\n") {
 		v, base := map[string]string{}, []string{}
 		for _, line := range strings.Split(block, "\n") {
@@ -141,7 +141,7 @@ func TestMessageVectors(t *testing.T) {
 func TestMessageTransformations(t *testing.T) {
 	const signed = `Signature-Input: transform=("@method" "@path" "@authority" "accept");created=1618884473;keyid="test-key-ed25519"` + "\r\n" +
 		"Signature: transform=:ZT1kooQsEHpZ0I1IjCqtQppOmIqlJPeo7DHR3SoMn0s5JZ1eRGS0A+vyYP9t/LXlh5QMFFQ6cpLt2m0pmj3NDA==:\r\n\r\n"
-	key := vectorKeys(t)["test-key-ed25519"]
+	key := rfcKeys(t)["test-key-ed25519"]
 	for name, tt := range map[string]struct {
 		head string
 		good bool

@@ -35,6 +35,9 @@ type Key struct {
 	// Public is an *rsa.PublicKey, an ed25519.PublicKey, or an
 	// *ecdsa.PublicKey on P-256 or P-384.
 	Public crypto.PublicKey
+	// Assertion says that the actor lists the key as an assertionMethod, so
+	// that integrity proofs may be made with it.
+	Assertion bool
 }
 
 // KeyFunc finds the key with an id. With fresh it must not answer from a

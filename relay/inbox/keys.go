@@ -140,15 +140,11 @@ func (k *Keys) stored(ctx context.Context, keyID string) (sig.Key, time.Time, bo
 	if err != nil || actor.ID != rec.ID {
 		return sig.Key{}, time.Time{}, false
 	}
-	pub, ok := actor.KeyByID(keyID)
-	if !ok || pub.Owner != actor.ID {
-		return sig.Key{}, time.Time{}, false
-	}
-	public, err := sig.ParsePublicPEM([]byte(pub.PEM))
+	key, err := sig.KeyOf(actor, keyID)
 	if err != nil {
 		return sig.Key{}, time.Time{}, false
 	}
-	return sig.Key{ID: keyID, Owner: actor.ID, Public: public}, rec.Fetched, true
+	return key, rec.Fetched, true
 }
 
 func (k *Keys) fetchKey(ctx context.Context, keyID string) (sig.Key, error) {
