@@ -338,6 +338,9 @@ func naturalText(v value, name string) string {
 		return s
 	}
 	m := v.get(name + "Map")
+	if !m.is(kindObject) {
+		return ""
+	}
 	if s := m.get(languageOf(v)).first().str(); s != "" {
 		return s
 	}
