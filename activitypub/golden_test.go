@@ -105,6 +105,20 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Every document says in testdata/README.md whose it is and where that is from.
+func TestDocumentsAreExplained(t *testing.T) {
+	readme := string(readFile(t, "testdata/README.md"))
+	files, err := filepath.Glob("testdata/*/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".json"); !strings.Contains(readme, "`"+name+"`") {
+			t.Errorf("testdata/README.md does not mention %s", name)
+		}
+	}
+}
+
 func compareGolden(t *testing.T, file string, got any) {
 	t.Helper()
 	var b strings.Builder
