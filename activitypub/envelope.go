@@ -71,25 +71,6 @@ func (e *Envelope) IsPublicTo() bool { return e.reach() == reachPublic }
 // somewhere only in a cc.
 func (e *Envelope) IsPublicCc() bool { return e.reach() == reachQuiet }
 
-// Announced returns the id of the post that an Announce is about: its object,
-// or the object of a Create that it embeds, as groups do to pass on what their
-// members write. It is "" for anything else: an Announce of a Delete or a Like
-// is not about a post to be fetched, and no other activity announces.
-//
-// ref: FEP-1b12; observed Lemmy, Mbin, NodeBB and WordPress:
-// testdata/activity/*-announce-*.json
-func (e *Envelope) Announced() string {
-	switch {
-	case e.Type != "Announce":
-		return ""
-	case !e.ObjectInline || postTypes[e.ObjectType]:
-		return e.ObjectID
-	case e.ObjectType == "Create" && (e.ObjectObjectType == "" || postTypes[e.ObjectObjectType]):
-		return e.ObjectObjectID
-	}
-	return ""
-}
-
 // ParseEnvelope reads an activity under the default Limits. The body is not
 // copied and must not change while ObjectRaw is in use.
 //

@@ -15,34 +15,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files from what the readers return")
 
-// The post that an Announce of each software leads to.
-func TestAnnounced(t *testing.T) {
-	for name, want := range map[string]string{
-		"mastodon-announce":             "https://orchard.example/users/tomas/statuses/5",
-		"misskey-renote":                "https://harbour.example/users/mira/statuses/113001",
-		"pleroma-announce":              "https://bonfire.example/objects/1234",
-		"peertube-announce":             "https://tube.example/videos/watch/e794",
-		"mobilizon-announce-by-group":   "https://meet.example/events/b81c",
-		"lemmy-announce-create-page":    "https://lemmings.example/post/4711",
-		"lemmy-announce-create-comment": "https://bin.example/comment/1",
-		"mbin-announce-create-note":     "https://bin.example/m/boats/p/13",
-		"nodebb-announce-embedded":      "https://forum.example/post/81",
-		"wordpress-announce-create":     "https://blog.example/?p=120",
-		"lemmy-announce-delete":         "",
-		"lemmy-announce-like":           "",
-		"mastodon-create":               "",
-		"hubzilla-add-conversation":     "",
-	} {
-		e, err := ParseEnvelope(readFile(t, "testdata/activity/"+name+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := e.Announced(); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-}
-
 // TestGolden reads each document of testdata, constructed after the behaviour
 // of the software in its name, and compares what was understood with the
 // .golden file beside it.
