@@ -177,7 +177,7 @@ func (n *Node) wire() error {
 		return err
 	}
 	n.inbox = inbox.New(inbox.Options{
-		Identity: n.identity, Host: n.host, Journal: n.store, Subscribers: n.store, Keys: n.keys,
+		Identity: n.identity, Host: n.host, Scheme: base.Scheme, Journal: n.store, Subscribers: n.store, Keys: n.keys,
 		Directory: n.dir, Observer: inboxEvents{n}, Approval: o.Approval, RelayUnlisted: o.RelayUnlisted,
 		HostRate: o.HostRate, GlobalRate: o.GlobalRate, Log: o.Log, Now: o.Now,
 	})

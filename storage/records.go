@@ -48,6 +48,7 @@ type Evidence struct {
 	Components []string `json:"components,omitempty"` // covered components, in order
 	Digest     string   `json:"digest,omitempty"`     // digest of the body as received
 	Date       string   `json:"date,omitempty"`       // date that was covered
+	Signed     string   `json:"signed,omitempty"`     // the text that the signature was made over, so that anyone can check it again
 }
 
 // Unresolved is an accepted Announce whose object has not been fetched yet. It

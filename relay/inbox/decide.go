@@ -169,6 +169,24 @@ func decideUndo(env *activitypub.Envelope, f Facts) (Action, Reason) {
 	return ActForward, ReasonRelayed
 }
 
+// carries are the activities that a group passes on to its followers by
+// announcing them; the object of the inner one is what is new.
+//
+// ref: FEP-1b12
+var carries = map[string]bool{"Create": true, "Update": true}
+
+// Announced returns the id of the post that an Announce is about: its object,
+// or the object of the activity that it announces. "" is none.
+func Announced(env *activitypub.Envelope) string {
+	switch {
+	case !env.ObjectInline || notes[env.ObjectType]:
+		return env.ObjectID
+	case carries[env.ObjectType]:
+		return env.ObjectObjectID
+	}
+	return ""
+}
+
 // decideAnnounce tells an instance's wrapper (a LitePub relay, another relay, a
 // category), whose object is fetched and relayed once, from a person's boost,
 // which is passed on as it is or not at all. A wrapper is addressed to the
@@ -179,10 +197,12 @@ func decideAnnounce(env *activitypub.Envelope, f Facts) (Action, Reason) {
 		return ActDrop, ReasonNotMember
 	case f.ObjectBlocked:
 		return ActDrop, ReasonObjectHost
-	case env.ObjectID == "" || env.ObjectInline && !notes[env.ObjectType]:
+	case Announced(env) == "":
 		return ActDrop, ReasonType
 	case f.Wrapper:
 		return ActResolve, ReasonResolving
+	case carries[env.ObjectType]:
+		return ActDrop, ReasonType // people boost posts
 	}
 	if r := audience(env, f); r != ReasonRelayed {
 		return ActDrop, r

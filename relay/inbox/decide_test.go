@@ -37,6 +37,13 @@ func TestDecide(t *testing.T) {
 		action Action
 		reason Reason
 	}{
+		{"a group's announce of a Create", `{"type":"Announce","actor":"AUTHOR","object":{"id":"https://b.example/c/1","type":"Create","actor":"https://b.example/u","object":{"id":"https://b.example/post/1","type":"Page"}}}`,
+			with(member, func(f *Facts) { f.Wrapper = true }), ActResolve, ReasonResolving},
+		{"a person's announce of a Create", `{"type":"Announce","actor":"AUTHOR","to":"PUBLIC","object":{"id":"https://b.example/c/1","type":"Create","object":"https://b.example/post/1"}}`, proven, ActDrop, ReasonType},
+		{"a group's announce of a Like", `{"type":"Announce","actor":"AUTHOR","object":{"id":"https://b.example/l/1","type":"Like","object":"https://b.example/post/1"}}`,
+			with(member, func(f *Facts) { f.Wrapper = true }), ActDrop, ReasonType},
+		{"a group's announce of a Create without an object", `{"type":"Announce","actor":"AUTHOR","object":{"id":"https://b.example/c/1","type":"Create"}}`,
+			with(member, func(f *Facts) { f.Wrapper = true }), ActDrop, ReasonType},
 		{"create public", `{"id":"https://a.example/1","type":"Create","actor":"AUTHOR","to":"PUBLIC",` + noteInline + `}`, member, ActRelay, ReasonRelayed},
 		{"create public as a list", `{"type":"Create","actor":"AUTHOR","to":["https://a.example/f","as:Public"],` + noteInline + `}`, member, ActRelay, ReasonRelayed},
 		{"create public in short", `{"type":"Create","actor":"AUTHOR","to":"Public",` + noteInline + `}`, member, ActRelay, ReasonRelayed},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"hark/activitypub"
+	"hark/activitypub/remote"
 	"hark/activitypub/sig"
 	"hark/relay/subscription"
 	"hark/storage"
@@ -60,6 +61,7 @@ const maxUnresolved = 2_000
 type Options struct {
 	Identity      subscription.Identity
 	Host          string // as requests name it in Host and sign it
+	Scheme        string // of our addresses: "https" or "http"
 	Journal       Journal
 	Subscribers   Subscribers
 	Keys          *Keys
@@ -118,6 +120,7 @@ type delivery struct {
 	env      *activitypub.Envelope
 	verified sig.Verified
 	via      string // host of the verified signer
+	known    bool   // the peer has spoken for the host that it claims
 	proof    storage.Proof
 	until    time.Time
 	err      error // for the log
@@ -146,9 +149,11 @@ func (d *delivery) fail(r Reason, err error) Outcome {
 func (d *delivery) receive(ctx context.Context) Outcome {
 	in := d.in
 	claimed := hostOfKey(d.r)
-	if out, ok := in.admit.take(claimed, d.peer); !ok {
+	out, known, ok := in.admit.take(claimed, d.peer)
+	if !ok {
 		return out
 	}
+	d.known = known
 	if claimed != "" && in.o.Directory.Blocked(claimed) {
 		return outcome(ReasonBlocked)
 	}
@@ -170,7 +175,7 @@ func (d *delivery) receive(ctx context.Context) Outcome {
 	}
 	// Deletes of actors that were never here arrive in floods from every
 	// server; their keys are gone, so looking would be a fetch for each.
-	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.o.Keys.KnownActor(ctx, env.Actor) {
+	if d.farewell() && !in.o.Keys.KnownActor(ctx, env.Actor) {
 		return outcome(ReasonGoneActor)
 	}
 	if out, ok := d.verify(ctx); !ok {
@@ -188,7 +193,19 @@ func (d *delivery) receive(ctx context.Context) Outcome {
 // verify checks the request's signature and on whose word the activity rests.
 func (d *delivery) verify(ctx context.Context) (Outcome, bool) {
 	in := d.in
-	v, err := sig.VerifyRequest(ctx, d.r, d.body, in.o.Keys.Key, sig.Options{Now: in.o.Now(), Host: in.o.Host})
+	keys := in.o.Keys.StrangersKey
+	if d.known {
+		keys = in.o.Keys.Key
+	}
+	options := sig.Options{Now: in.o.Now(), Host: in.o.Host, Scheme: in.o.Scheme}
+	v, err := sig.VerifyRequest(ctx, d.r, d.body, keys, options)
+	if err != nil && d.farewell() && (errors.Is(err, remote.ErrGone) || errors.Is(err, remote.ErrNotFound)) {
+		// Who deletes an account deletes its key: the one that was known
+		// decides, and without one there is nothing to delete.
+		if v, err = sig.VerifyRequest(ctx, d.r, d.body, in.o.Keys.LastKey, options); errors.Is(err, sig.ErrKeyUnavailable) {
+			return outcome(ReasonGoneActor), false
+		}
+	}
 	if err != nil {
 		out := d.fail(reasonOf(err), err)
 		if out.Reason == ReasonRateHost {
@@ -205,23 +222,42 @@ func (d *delivery) verify(ctx context.Context) (Outcome, bool) {
 	if in.o.Directory.Blocked(d.via) {
 		return outcome(ReasonBlocked), false
 	}
-	a := Authority{Signer: v.Owner}
-	if d.env.HasLDSignature {
-		ld, err := sig.VerifyLD(ctx, d.body, in.o.Keys.Key, in.o.Now())
-		switch {
-		case err == nil && ld.Owner == d.env.Actor:
-			a.Proof, a.Prover = storage.ProofLD, ld.Owner
-			d.proof, d.until = storage.ProofLD, ld.Until
-		case err != nil:
-			// The request's own signature may do; the body is then not
-			// forwarded but announced.
-			d.err = fmt.Errorf("linked data signature: %w", err)
-		}
-	}
-	if r := Authorise(d.env, a); r != ReasonRelayed {
+	in.admit.welcome(d.via, d.peer)
+	if r := Authorise(d.env, d.authority(ctx)); r != ReasonRelayed {
 		return outcome(r), false
 	}
 	return Outcome{}, true
+}
+
+// farewell tells whether the activity is an actor's Delete of itself.
+func (d *delivery) farewell() bool {
+	return d.env.Type == "Delete" && d.env.ObjectID == d.env.Actor
+}
+
+// authority finds on whose word the activity rests: the signer's of the
+// request, or its actor's where the body proves it. A proof that fails, or is
+// somebody else's, leaves the request's own signature: the activity then is not
+// forwarded but announced.
+func (d *delivery) authority(ctx context.Context) Authority {
+	a := Authority{Signer: d.verified.Owner}
+	keys, now := d.in.o.Keys.Key, d.in.o.Now()
+	switch {
+	case d.env.HasLDSignature:
+		p, err := sig.VerifyLD(ctx, d.body, keys, now)
+		if err != nil {
+			d.err = fmt.Errorf("linked data signature: %w", err)
+		} else if p.Owner == d.env.Actor {
+			a.Proof, a.Prover, d.proof, d.until = storage.ProofLD, p.Owner, storage.ProofLD, p.Until
+		}
+	case d.env.HasIntegrityProof:
+		p, err := sig.VerifyProof(ctx, d.body, keys, now)
+		if err != nil {
+			d.err = fmt.Errorf("integrity proof: %w", err)
+		} else if p.Owner == d.env.Actor {
+			a.Proof, a.Prover, d.proof, d.until = storage.ProofIntegrity, p.Owner, storage.ProofIntegrity, p.Until
+		}
+	}
+	return a
 }
 
 // activityID is the id under which duplicates are found. Few activities have
@@ -261,7 +297,7 @@ func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
 		}
 	}
 	objectHost := actor.Host()
-	if iri, err := activitypub.ParseIRI(env.ObjectID); err == nil {
+	if iri, err := activitypub.ParseIRI(d.objectID()); err == nil {
 		objectHost = iri.Host()
 		f.ObjectBlocked = in.o.Directory.Blocked(objectHost)
 	}
@@ -292,11 +328,19 @@ func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
 	return outcome(reason)
 }
 
+// objectID is the id of what the activity is about.
+func (d *delivery) objectID() string {
+	if d.env.Type == "Announce" {
+		return Announced(d.env)
+	}
+	return d.env.ObjectID
+}
+
 func (d *delivery) evidence() storage.Evidence {
 	v := d.verified
 	return storage.Evidence{
 		Scheme: v.Scheme, KeyID: v.KeyID, Signature: v.Signature,
-		Components: v.Components, Digest: v.Digest, Date: v.Date,
+		Components: v.Components, Digest: v.Digest, Date: v.Date, Signed: v.Signed,
 	}
 }
 
@@ -331,7 +375,7 @@ func (d *delivery) internal(err error) Outcome {
 }
 
 func (d *delivery) resolve(ctx context.Context, reason Reason) Outcome {
-	if seen, err := d.in.o.Journal.SeenObject(ctx, ObjectKey(d.env.ObjectID)); err != nil {
+	if seen, err := d.in.o.Journal.SeenObject(ctx, ObjectKey(d.objectID())); err != nil {
 		return d.internal(err)
 	} else if seen {
 		return outcome(ReasonDuplicate)
@@ -346,7 +390,7 @@ func (d *delivery) resolve(ctx context.Context, reason Reason) Outcome {
 		return out
 	}
 	u := storage.Unresolved{
-		Received: d.in.o.Now(), ActivityID: d.activityID(), Actor: d.env.Actor, ObjectID: d.env.ObjectID,
+		Received: d.in.o.Now(), ActivityID: d.activityID(), Actor: d.env.Actor, ObjectID: d.objectID(),
 		Via: d.via, NextAt: d.in.o.Now(), Body: d.body, Evidence: d.evidence(),
 	}
 	added, err := d.in.o.Journal.AppendUnresolved(ctx, &u)
@@ -429,11 +473,14 @@ func (d *delivery) answer(ctx context.Context, existing *storage.Subscriber) Out
 // keyID reads the keyId that a request claims, for admission only: nothing is
 // believed of it before the signature was verified.
 func keyID(r *http.Request) string {
-	h := r.Header.Get("Signature")
+	h, name := r.Header.Get("Signature-Input"), `keyid="`
+	if h == "" {
+		h, name = r.Header.Get("Signature"), `keyId="`
+	}
 	if h == "" {
 		h = r.Header.Get("Authorization")
 	}
-	_, rest, ok := strings.Cut(h, `keyId="`)
+	_, rest, ok := strings.Cut(h, name)
 	if !ok {
 		return ""
 	}

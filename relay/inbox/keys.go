@@ -27,6 +27,8 @@ const (
 	keyFailedAge   = 20 * time.Second // of one that could not be asked for
 	fetchRate      = 20               // fetches a second and host: a large instance has many authors
 	fetchBurst     = 200              // at once
+	strangerRate   = 4                // the same on the word of peers that never spoke for the host
+	strangerBurst  = 40
 	fetchTimeout   = 12 * time.Second
 	limiterHosts   = 4_096
 )
@@ -82,6 +84,27 @@ func NewKeys(store ActorStore, remote Fetcher, now func() time.Time) (*Keys, err
 // whatever is cached, but not if it was fetched in the last minute. It fails
 // with sig.ErrKeyUnavailable, sig.ErrOwner or sig.ErrWeakKey.
 func (k *Keys) Key(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
+	return k.key(ctx, keyID, fresh, false)
+}
+
+// StrangersKey is Key on the word of a peer that was never verified for the
+// host. Its fetches come out of a smaller share, so that strangers can neither
+// make Hark hammer a host nor use up what the host's own deliveries need.
+func (k *Keys) StrangersKey(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
+	return k.key(ctx, keyID, fresh, true)
+}
+
+// LastKey returns the key that the store last had of an actor, however old:
+// an actor that is gone cannot be asked any more. It fails with
+// sig.ErrKeyUnavailable.
+func (k *Keys) LastKey(ctx context.Context, keyID string, _ bool) (sig.Key, error) {
+	if key, _, ok := k.stored(ctx, keyID, 0); ok {
+		return key, nil
+	}
+	return sig.Key{}, fmt.Errorf("key %q: %w", keyID, sig.ErrKeyUnavailable)
+}
+
+func (k *Keys) key(ctx context.Context, keyID string, fresh, stranger bool) (sig.Key, error) {
 	now := k.now()
 	if c, ok := k.keys.Get(keyID); ok {
 		age := now.Sub(c.at)
@@ -96,12 +119,12 @@ func (k *Keys) Key(ctx context.Context, keyID string, fresh bool) (sig.Key, erro
 	}
 	v, err, _ := k.flight.Do("key "+keyID, func() (any, error) {
 		if !fresh {
-			if key, at, ok := k.stored(ctx, keyID); ok {
+			if key, at, ok := k.stored(ctx, keyID, actorMaxAge); ok {
 				k.keys.Add(keyID, cachedKey{key: key, at: at})
 				return key, nil
 			}
 		}
-		return k.fetchKey(ctx, keyID)
+		return k.fetchKey(ctx, keyID, stranger)
 	})
 	if err != nil {
 		return sig.Key{}, err
@@ -127,13 +150,14 @@ func (k *Keys) KnownActor(ctx context.Context, id string) bool {
 
 // stored looks the key up in the actor document that the store has. Most keys
 // are fragments of their actor.
-func (k *Keys) stored(ctx context.Context, keyID string) (sig.Key, time.Time, bool) {
+// A maxAge of 0 takes it however old.
+func (k *Keys) stored(ctx context.Context, keyID string, maxAge time.Duration) (sig.Key, time.Time, bool) {
 	iri, err := activitypub.ParseIRI(keyID)
 	if err != nil {
 		return sig.Key{}, time.Time{}, false
 	}
 	rec, err := k.store.GetActor(ctx, string(iri.WithoutFragment()))
-	if err != nil || rec.Gone || k.now().Sub(rec.Fetched) > actorMaxAge || rec.ID != string(iri.WithoutFragment()) {
+	if err != nil || rec.Gone || maxAge > 0 && k.now().Sub(rec.Fetched) > maxAge || rec.ID != string(iri.WithoutFragment()) {
 		return sig.Key{}, time.Time{}, false
 	}
 	actor, err := activitypub.ParseActor(rec.Document)
@@ -147,8 +171,8 @@ func (k *Keys) stored(ctx context.Context, keyID string) (sig.Key, time.Time, bo
 	return key, rec.Fetched, true
 }
 
-func (k *Keys) fetchKey(ctx context.Context, keyID string) (sig.Key, error) {
-	if !k.allow(keyID) {
+func (k *Keys) fetchKey(ctx context.Context, keyID string, stranger bool) (sig.Key, error) {
+	if !k.allow(keyID, stranger) {
 		return sig.Key{}, fmt.Errorf("key %q: %w: %w", keyID, sig.ErrKeyUnavailable, ErrFetchLimit)
 	}
 	// Whoever waits beside us must not lose the key because we hang up.
@@ -188,7 +212,7 @@ func (k *Keys) Actor(ctx context.Context, id string) (*activitypub.Actor, error)
 // Refresh fetches the actor document from its origin whatever is cached.
 func (k *Keys) Refresh(ctx context.Context, id string) (*activitypub.Actor, error) {
 	v, err, _ := k.flight.Do("actor "+id, func() (any, error) {
-		if !k.allow(id) {
+		if !k.allow(id, false) {
 			return nil, fmt.Errorf("actor %q: %w", id, ErrFetchLimit)
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
@@ -223,17 +247,21 @@ func ActorRecord(actor *activitypub.Actor, doc []byte, now time.Time) storage.Ac
 }
 
 // allow takes one fetch from the share of the id's host.
-func (k *Keys) allow(id string) bool {
+func (k *Keys) allow(id string, stranger bool) bool {
 	iri, err := activitypub.ParseIRI(id)
 	if err != nil {
 		return false
 	}
+	name, perSecond, atOnce := iri.Host(), fetchRate, fetchBurst
+	if stranger {
+		name, perSecond, atOnce = "strangers "+name, strangerRate, strangerBurst
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	l, ok := k.limiters.Get(iri.Host())
+	l, ok := k.limiters.Get(name)
 	if !ok {
-		l = rate.NewLimiter(fetchRate, fetchBurst)
-		k.limiters.Add(iri.Host(), l)
+		l = rate.NewLimiter(rate.Limit(perSecond), atOnce)
+		k.limiters.Add(name, l)
 	}
 	return l.AllowN(k.now(), 1)
 }

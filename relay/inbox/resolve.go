@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"hark/activitypub"
 	"hark/activitypub/remote"
@@ -30,9 +29,12 @@ type ObjectFetcher interface {
 // Bounds of the resolver.
 const (
 	resolveBatch    = 64
-	resolveParallel = 8
+	resolveParallel = 16
+	resolvePerHost  = 2 // of those, so that a host that hangs delays only itself
 	resolveAttempts = 8 // with the back-off below: about 20 minutes
 	resolveFirst    = 10 * time.Second
+	resolveSlow     = time.Second      // a host that is busy and has not answered for that long hangs
+	resolveAside    = 30 * time.Second // how long the entries of one that hangs step aside
 	resolveIdle     = 2 * time.Second
 )
 
@@ -55,11 +57,32 @@ type ResolverOptions struct {
 type Resolver struct {
 	o    ResolverOptions
 	wake chan struct{}
+	done chan resolved // of fetches that have ended
+
+	// Only Run's own goroutine uses these.
+	inflight map[int64]bool
+	busy     map[string]load // by the object's host
+}
+
+// load is what a host is busy with.
+type load struct {
+	fetches int       // in flight
+	moved   time.Time // when the last one began or ended
+}
+
+// resolved reports that one fetch has ended.
+type resolved struct {
+	id   int64
+	host string
+	err  error
 }
 
 // NewResolver returns a Resolver that has not started.
 func NewResolver(o ResolverOptions) *Resolver {
-	return &Resolver{o: o, wake: make(chan struct{}, 1)}
+	return &Resolver{
+		o: o, wake: make(chan struct{}, 1), done: make(chan resolved, resolveParallel),
+		inflight: map[int64]bool{}, busy: map[string]load{},
+	}
 }
 
 // Wake tells that something new is to be resolved.
@@ -70,38 +93,97 @@ func (r *Resolver) Wake() {
 	}
 }
 
-// Run resolves until the context ends.
+// Run resolves until the context ends, and then waits for what is in flight.
 func (r *Resolver) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait() // done has room for every fetch, so none of them blocks
 	tick := time.NewTicker(resolveIdle)
 	defer tick.Stop()
 	for {
-		n, err := r.round(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := r.launch(ctx, &wg); err != nil && ctx.Err() == nil {
 			r.o.Log.ErrorContext(ctx, "resolve", "error", err.Error())
-		}
-		if n == resolveBatch && err == nil {
-			continue
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case d := <-r.done:
+			delete(r.inflight, d.id)
+			r.moved(d.host, -1)
+			if d.err != nil && ctx.Err() == nil {
+				r.o.Log.ErrorContext(ctx, "resolve", "error", d.err.Error())
+			}
 		case <-r.wake:
 		case <-tick.C:
 		}
 	}
 }
 
-func (r *Resolver) round(ctx context.Context) (int, error) {
-	list, err := r.o.Store.ListUnresolved(ctx, r.o.Now(), resolveBatch)
-	if err != nil {
-		return 0, fmt.Errorf("list unresolved: %w", err)
+// launch starts what is due, as far as there is room. Where the entries of
+// hosts that hang hide everything else they step aside for a while, so that the
+// ones behind them come into view.
+func (r *Resolver) launch(ctx context.Context, wg *sync.WaitGroup) error {
+	for len(r.inflight) < resolveParallel && ctx.Err() == nil {
+		list, err := r.o.Store.ListUnresolved(ctx, r.o.Now(), resolveBatch)
+		if err != nil {
+			return fmt.Errorf("list unresolved: %w", err)
+		}
+		if r.start(ctx, wg, list) > 0 {
+			continue
+		}
+		if len(list) < resolveBatch {
+			return nil
+		}
+		aside := 0
+		for _, u := range list {
+			if r.inflight[u.ID] || r.o.Now().Sub(r.busy[hostOf(u.ObjectID)].moved) < resolveSlow {
+				continue
+			}
+			aside++
+			if err := r.o.Store.RetryUnresolved(ctx, u.ID, u.Attempts, r.o.Now().Add(resolveAside)); err != nil {
+				return fmt.Errorf("set aside %q: %w", u.ObjectID, err)
+			}
+		}
+		if aside == 0 {
+			return nil // they will move by themselves
+		}
 	}
-	var g errgroup.Group
-	g.SetLimit(resolveParallel)
+	return nil
+}
+
+// moved notes that a fetch from a host began or ended.
+func (r *Resolver) moved(host string, by int) {
+	l := load{fetches: r.busy[host].fetches + by, moved: r.o.Now()}
+	if l.fetches == 0 {
+		delete(r.busy, host)
+		return
+	}
+	r.busy[host] = l
+}
+
+// start starts what there is room for and returns how many.
+func (r *Resolver) start(ctx context.Context, wg *sync.WaitGroup, list []storage.Unresolved) (started int) {
 	for _, u := range list {
-		g.Go(func() error { return r.one(ctx, u) })
+		host := hostOf(u.ObjectID)
+		if r.inflight[u.ID] || r.busy[host].fetches >= resolvePerHost {
+			continue
+		}
+		if len(r.inflight) >= resolveParallel {
+			break
+		}
+		r.inflight[u.ID] = true
+		r.moved(host, 1)
+		started++
+		wg.Go(func() { r.done <- resolved{id: u.ID, host: host, err: r.one(ctx, u)} })
 	}
-	return len(list), g.Wait()
+	return started
+}
+
+func hostOf(id string) string {
+	iri, err := activitypub.ParseIRI(id)
+	if err != nil {
+		return ""
+	}
+	return iri.Host()
 }
 
 // errGiveUp marks what no repetition mends.
