@@ -29,12 +29,3 @@ func BenchmarkVerifyRequest(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkVerifyLD(b *testing.B) {
-	signed := signLD(b, samples(b)["mastodon-create"])
-	for b.Loop() {
-		if _, err := verifyLD(signed); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -227,14 +227,26 @@ func documentDigest(object map[string]any) (digest string, keep func(), err erro
 	if err := w.object(object, false); err != nil {
 		return "", nil, err
 	}
-	sum, err := guarded(func() (*statementHash, error) { return canonicalHash(v, object) })
+	sum, lines, ok := fastHash(v, object)
+	if !ok {
+		if sum, lines, err = generalHash(v, object); err != nil {
+			return "", nil, err
+		}
+	}
+	if lines != w.statements {
+		return "", nil, refuse("%d entries make %d statements", w.statements, lines)
+	}
+	return hex.EncodeToString(sum[:]), keep, nil
+}
+
+// generalHash is canonicalHash, its panics caught.
+func generalHash(v *vocabulary, object map[string]any) (sum [sha256.Size]byte, lines int, err error) {
+	h, err := guarded(func() (*statementHash, error) { return canonicalHash(v, object) })
 	if err != nil {
-		return "", nil, err
+		return sum, 0, err
 	}
-	if sum.lines != w.statements {
-		return "", nil, refuse("%d entries make %d statements", w.statements, sum.lines)
-	}
-	return hex.EncodeToString(sum.hash.Sum(nil)), keep, nil
+	h.hash.Sum(sum[:0])
+	return sum, h.lines, nil
 }
 
 // canonicalHash expands a document, turns it into statements, labels the

@@ -42,6 +42,7 @@ var watched = map[string]bool{
 // immutable and may be used concurrently.
 type vocabulary struct {
 	active *ld.Context
+	terms  map[string]*term
 }
 
 // contextCache keeps vocabularies by the text of their @context, so that a
@@ -76,7 +77,7 @@ func parseVocabulary(raw any) (v *vocabulary, keep func(), err error) {
 	if err := checkTerms(active); err != nil {
 		return nil, nil, err
 	}
-	v = &vocabulary{active: active}
+	v = &vocabulary{active: active, terms: writableTerms(active)}
 	return v, func() { contextCache().Add(key, v) }, nil
 }
 
