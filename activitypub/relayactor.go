@@ -16,6 +16,12 @@ import (
 // securityContext defines publicKey and its parts.
 const securityContext = "https://w3id.org/security/v1"
 
+// multikeyContext defines Multikey, integrityContext proof and its parts.
+const (
+	multikeyContext  = "https://w3id.org/security/multikey/v1"
+	integrityContext = "https://w3id.org/security/data-integrity/v1"
+)
+
 // RelayActor is the actor that a relay is to the fediverse, and all that it
 // says. The texts come from the operator, the addresses follow from BaseURL.
 type RelayActor struct {
@@ -24,6 +30,7 @@ type RelayActor struct {
 	Name         string // shown to people; "" leaves it out
 	Summary      string // about the relay; HTML, as everywhere in ActivityStreams; "" leaves it out
 	PublicKeyPEM string // SPKI, "BEGIN PUBLIC KEY"
+	Multikey     string // Ed25519 key of integrity proofs, as a publicKeyMultibase; "" leaves it out
 	IconURL      string // "" leaves it out
 	Published    time.Time
 	// ManuallyApproves says that an operator looks at each Follow.
@@ -44,6 +51,12 @@ func (r RelayActor) InboxURL() string { return r.BaseURL + "/inbox" }
 // including its fragment; Misskey and Pleroma fail without.
 func (r RelayActor) KeyID() string { return r.ID() + "#main-key" }
 
+// AssertionKeyID returns the id of the key with which the actor proves its
+// documents.
+//
+// ref: FEP-521a
+func (r RelayActor) AssertionKeyID() string { return r.ID() + "#ed25519-key" }
+
 // FollowersURL returns the id of the collection of subscribers.
 func (r RelayActor) FollowersURL() string { return r.BaseURL + "/followers" }
 
@@ -59,7 +72,7 @@ func (r RelayActor) Handle() string { return RelayUsername + "@" + r.Domain }
 // Document returns the actor document. It fails if BaseURL, Domain or IconURL
 // are not what they should be, with ErrIRI, or if the key is missing.
 //
-// ref: ActivityPub §4.1; FEP-2c59 (webfinger)
+// ref: ActivityPub §4.1; FEP-2c59 (webfinger); FEP-521a (assertionMethod); FEP-844e (implements)
 func (r RelayActor) Document() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("write relay actor: %w", err)
@@ -84,12 +97,14 @@ func (r RelayActor) Document() ([]byte, error) {
 	doc, err := jsonld.WithContext(
 		jsonld.IRI(asNamespace),
 		jsonld.IRI(securityContext),
+		jsonld.IRI(multikeyContext),
 		jsonld.Context{
 			{Term: "manuallyApprovesFollowers", IRI: "as:manuallyApprovesFollowers"},
 			{Term: "toot", IRI: "http://joinmastodon.org/ns#"},
 			{Term: "discoverable", IRI: "toot:discoverable"},
 			{Term: "indexable", IRI: "toot:indexable"},
 			{Term: "webfinger", IRI: "https://purl.archive.org/socialweb/webfinger#webfinger"},
+			{Term: "assertionMethod", IRI: "https://w3id.org/security#assertionMethod"},
 			{Term: "implements", IRI: "https://w3id.org/fep/844e#implements"},
 		},
 	).Marshal(a)
@@ -105,7 +120,13 @@ func (r RelayActor) Document() ([]byte, error) {
 	if r.Summary != "" {
 		texts = append(texts, property{"summary", r.Summary})
 	}
+	if r.Multikey != "" {
+		texts = append(texts, property{"assertionMethod", []any{map[string]any{
+			"id": r.AssertionKeyID(), "type": "Multikey", "controller": r.ID(), "publicKeyMultibase": r.Multikey,
+		}}})
+	}
 	doc, err = addProperties(doc, append(texts,
+		property{"generator", generator},
 		property{"webfinger", r.Handle()},
 		property{"manuallyApprovesFollowers", r.ManuallyApproves},
 		property{"discoverable", true},
@@ -115,6 +136,18 @@ func (r RelayActor) Document() ([]byte, error) {
 		return nil, fmt.Errorf("write relay actor: %w", err)
 	}
 	return doc, nil
+}
+
+// generator says what the relay understands beyond ActivityPub, so that others
+// need not find out by failing.
+//
+// ref: FEP-844e
+var generator = map[string]any{
+	"type": "Application", "name": "Hark",
+	"implements": []any{
+		map[string]any{"name": "RFC-9421: HTTP Message Signatures", "href": "https://datatracker.ietf.org/doc/html/rfc9421"},
+		map[string]any{"name": "FEP-8b32: Object Integrity Proofs", "href": "https://w3id.org/fep/8b32"},
+	},
 }
 
 // check makes sure that what becomes part of a document is what it seems: the

@@ -52,7 +52,7 @@ func followOf(raw []byte) (*Envelope, error) {
 
 // wrap writes an activity around the raw bytes of another.
 func (r RelayActor) wrap(typ vocab.ActivityVocabularyType, id string, inner []byte, to string) ([]byte, error) {
-	doc, err := r.activity(typ, id, func(a *vocab.Activity) error {
+	doc, err := r.activity(typ, id, integrityContext, func(a *vocab.Activity) error {
 		if IsPublic(to) {
 			return nil // the Undo of a Mastodon-style Follow names nobody, as that did
 		}
@@ -68,8 +68,11 @@ func (r RelayActor) wrap(typ vocab.ActivityVocabularyType, id string, inner []by
 	return doc, nil
 }
 
-// activity writes an activity of the relay actor under the plain context.
-func (r RelayActor) activity(typ vocab.ActivityVocabularyType, id string, fill func(*vocab.Activity) error) ([]byte, error) {
+// activity writes an activity of the relay actor. Besides the plain context
+// stands that of the signature which the document is going to carry: what
+// passes from server to server the Linked Data signature that most of them can
+// check, what is between two the cheaper integrity proof.
+func (r RelayActor) activity(typ vocab.ActivityVocabularyType, id, signing string, fill func(*vocab.Activity) error) ([]byte, error) {
 	if err := usable(id); err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func (r RelayActor) activity(typ vocab.ActivityVocabularyType, id string, fill f
 	if err := fill(a); err != nil {
 		return nil, err
 	}
-	return jsonld.WithContext(jsonld.IRI(asNamespace)).Marshal(a)
+	return jsonld.WithContext(jsonld.IRI(asNamespace), jsonld.IRI(signing)).Marshal(a)
 }
 
 // usable refuses an address that the library, which escapes nothing, could not
@@ -96,7 +99,7 @@ func usable(address string) error {
 //
 // ref: ActivityPub §7.5; FEP-ae0c
 func (r RelayActor) Follow(id, object string) ([]byte, error) {
-	doc, err := r.activity(vocab.FollowType, id, func(a *vocab.Activity) error {
+	doc, err := r.activity(vocab.FollowType, id, integrityContext, func(a *vocab.Activity) error {
 		a.Object = vocab.IRI(object)
 		if !IsPublic(object) {
 			a.To = vocab.ItemCollection{vocab.IRI(object)}
@@ -129,7 +132,7 @@ func (r RelayActor) Undo(id string, follow []byte) ([]byte, error) {
 //
 // ref: ActivityPub §7.11; FEP-ae0c
 func (r RelayActor) Announce(id, object string, published time.Time) ([]byte, error) {
-	doc, err := r.activity(vocab.AnnounceType, id, func(a *vocab.Activity) error {
+	doc, err := r.activity(vocab.AnnounceType, id, securityContext, func(a *vocab.Activity) error {
 		a.Object = vocab.IRI(object)
 		a.To = vocab.ItemCollection{vocab.IRI(Public)}
 		a.CC = vocab.ItemCollection{vocab.IRI(r.FollowersURL())}

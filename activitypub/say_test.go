@@ -10,6 +10,7 @@ import (
 )
 
 var testRelay = RelayActor{
+	Multikey:     "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2",
 	Domain:       "relay.example",
 	BaseURL:      "https://relay.example",
 	Name:         `The "first" relay \n of <Bücher> & 日本`,
@@ -113,7 +114,7 @@ func TestAnswersEchoTheFollow(t *testing.T) {
 			if got.Type != typ || got.Actor != testRelay.ID() || got.ObjectID != e.ID || got.ObjectActor != e.Actor || len(got.To) != 1 || got.To[0] != e.Actor {
 				t.Errorf("%s of %s: %+v", typ, name, got)
 			}
-			if decodeJSON(t, doc)["@context"] != "https://www.w3.org/ns/activitystreams" {
+			if contexts, ok := decodeJSON(t, doc)["@context"].([]any); !ok || contexts[0] != "https://www.w3.org/ns/activitystreams" {
 				t.Errorf("%s: %s", typ, doc)
 			}
 		}

@@ -15,7 +15,8 @@ const (
 	aliveEvery  = 30 * time.Second       // also: bytes of what was deleted are gone by then
 	tidyEvery   = 10 * time.Minute
 	tidyBatch   = 2_000
-	outageAfter = time.Hour // longer than that away: subscribers are greeted
+	outageAfter = time.Hour      // longer than that away: subscribers are greeted
+	askEvery    = 24 * time.Hour // what subscribers run
 )
 
 // changed tells that subscribers or rules changed in the store.
@@ -76,7 +77,7 @@ func (n *Node) keepHouse(ctx context.Context) {
 				err = errors.Join(err, n.store.Checkpoint(ctx))
 			}
 		case <-tidy.C:
-			err = n.tidy(ctx)
+			err = errors.Join(n.tidy(ctx), n.askSoftware(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			n.o.Log.Error("tidy", "error", err.Error())
@@ -149,6 +150,22 @@ func (n *Node) tidy(ctx context.Context) error {
 		}
 	}
 	return n.store.Checkpoint(ctx)
+}
+
+// askSoftware asks the subscribers once a day what they run.
+func (n *Node) askSoftware(ctx context.Context) error {
+	s, err := n.store.GetMeta(ctx, "asked-software")
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("read when subscribers were asked for their software: %w", err)
+	}
+	now := n.o.Now()
+	if last, err := time.Parse(time.RFC3339, s); err == nil && now.Sub(last) < askEvery {
+		return nil
+	}
+	if err := n.engine.RefreshSoftware(ctx); err != nil {
+		return err
+	}
+	return n.store.PutMeta(ctx, "asked-software", now.Format(time.RFC3339))
 }
 
 func (n *Node) trim(ctx context.Context, before time.Time, upTo int64) error {

@@ -5,6 +5,7 @@ package relay
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -155,9 +156,13 @@ func (n *Node) wire() error {
 	if err != nil {
 		return err
 	}
+	assertion, err := sig.AssertionKey(o.Key)
+	if err != nil {
+		return err
+	}
 	actor := activitypub.RelayActor{
 		Domain: n.host, BaseURL: n.base, Name: o.Name, Summary: html.EscapeString(o.Description), PublicKeyPEM: string(pem),
-		IconURL: n.base + "/icon.png", Published: published, ManuallyApproves: o.Approval,
+		Multikey: sig.MarshalMultikey(assertion.Public().(ed25519.PublicKey)), IconURL: n.base + "/icon.png", Published: published, ManuallyApproves: o.Approval,
 	}
 	n.identity = subscription.Identity{Relay: actor}
 	signer := &sig.Signer{KeyID: actor.KeyID(), Private: o.Key}
@@ -189,6 +194,7 @@ func (n *Node) wire() error {
 	})
 	if n.engine, err = delivery.New(ctx, delivery.Options{
 		Store: n.store, Poster: n.client, Signer: signer, Relay: actor, Observer: deliveryEvents{n},
+		Author:  &sig.Author{KeyID: actor.KeyID(), Private: o.Key, AssertionID: actor.AssertionKeyID(), Assertion: assertion},
 		Timeout: o.DeliveryTimeout, Window: o.DeliveryWindow, Limit: o.DeliveryLimit,
 		RetryMin: o.RetryMin, RetryMax: o.RetryMax, GiveUpAfter: o.GiveUpAfter, Log: o.Log, Now: o.Now,
 	}); err != nil {

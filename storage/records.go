@@ -102,6 +102,7 @@ type Subscriber struct {
 	FollowBackID  string // id of our own Follow, LitePub only
 	Mutual        bool   // our Follow was accepted
 	Software      string // by NodeInfo: mastodon, misskey, pleroma, …; "" unknown
+	Version       string // of the software, as NodeInfo gives it; "" unknown
 	ActorType     string // Application, Service, Group, …
 	IsRelay       bool   // a relay itself: what came from a relay never goes to it
 	SignatureForm string // "" host-bound

@@ -27,13 +27,11 @@ const (
 
 // fastHash does for common documents what canonicalHash does for all, without
 // the general processor: in an object that the walker has let through, one
-// entry is one statement, so the statements can be written down directly. The
-// anonymous nodes are told apart by what is said about them at first hand. ok
-// is false when that is not enough, or when anything is the least unusual;
-// then the general processor decides. Where ok is true both give the same.
+// entry is one statement, so the statements can be written down directly. ok
+// is false when anything is the least unusual; then the general processor
+// decides. Where ok is true both give the same.
 //
-// ref: JSON-LD 1.1 API §8.1 (to statements), RDF Dataset Canonicalization §4.4
-// and §4.6 (labels of nodes with unique first degree hashes), N-Quads §4
+// ref: JSON-LD 1.1 API, Deserialize JSON-LD to RDF; N-Quads §4
 func fastHash(v *vocabulary, object map[string]any) (sum [sha256.Size]byte, lines int, ok bool) {
 	w := &writer{
 		vocabulary: v,
@@ -57,7 +55,7 @@ type writer struct {
 
 // node is a subject: an address, or nameless until label gives it a name.
 type node struct {
-	label  string // with its brackets, "" for a node without a name
+	label  string // with its brackets, "" while a node has no name
 	first  int    // its latest statement, -1 for none
 	parent int    // the statement that leads to it, -1 for none
 }
@@ -301,79 +299,6 @@ func (w *writer) list(subject int, t *term, items []any) bool {
 	}
 	w.end(rdfNil)
 	return true
-}
-
-// label names the nodes that have no name. It fails if two of them cannot be
-// told apart by what is said about them at first hand.
-func (w *writer) label() bool {
-	type hashed struct {
-		sum  [sha256.Size]byte
-		node int
-	}
-	var (
-		order []hashed
-		lines [][]byte
-		text  = make([]byte, 0, 2<<10)
-	)
-	for i := range w.nodes {
-		if w.nodes[i].label != "" {
-			continue
-		}
-		var ends []int
-		text, ends = text[:0], nil
-		if parent := w.nodes[i].parent; parent >= 0 {
-			text = w.appendSeen(text, parent, i)
-			ends = append(ends, len(text))
-		}
-		for s := w.nodes[i].first; s >= 0; s = w.statements[s].next {
-			text = w.appendSeen(text, s, i)
-			ends = append(ends, len(text))
-		}
-		lines = lines[:0]
-		from := 0
-		for _, to := range ends {
-			lines = append(lines, text[from:to])
-			from = to
-		}
-		slices.SortFunc(lines, bytes.Compare)
-		h := hashed{node: i}
-		sum := sha256.New()
-		for _, line := range lines {
-			sum.Write(line)
-		}
-		sum.Sum(h.sum[:0])
-		order = append(order, h)
-	}
-	slices.SortFunc(order, func(a, b hashed) int { return bytes.Compare(a.sum[:], b.sum[:]) })
-	for i, h := range order {
-		if i > 0 && h.sum == order[i-1].sum {
-			return false
-		}
-		w.nodes[h.node].label = "_:c14n" + strconv.Itoa(i)
-	}
-	return true
-}
-
-// appendSeen writes a statement as one of its nodes sees it: itself as _:a,
-// another node without a name as _:z.
-func (w *writer) appendSeen(dst []byte, number, from int) []byte {
-	s := w.statements[number]
-	seen := func(i int) string {
-		switch {
-		case i == from:
-			return "_:a"
-		case w.nodes[i].label == "":
-			return "_:z"
-		}
-		return w.nodes[i].label
-	}
-	dst = append(dst, seen(s.subject)...)
-	dst = append(dst, w.text[s.from:s.to]...)
-	if s.object >= 0 {
-		dst = append(dst, seen(s.object)...)
-		dst = append(dst, " .\n"...)
-	}
-	return dst
 }
 
 // sum hashes the sorted lines. It fails if two of them are equal, which the

@@ -18,6 +18,8 @@ const (
 	controlParallel = 16
 	controlIdle     = time.Second
 	softwareTimeout = 8 * time.Second
+	// softwareParallel is how many are asked at once when all are.
+	softwareParallel = 4
 )
 
 // controlLoop delivers Accepts, Rejects, Follows and Undos. They are durable
@@ -79,7 +81,11 @@ func (e *Engine) control(ctx context.Context, c storage.Control) (bool, error) {
 			return false, err
 		}
 	}
-	resp, err := e.post(ctx, c.Inbox, c.Body)
+	body := c.Body
+	if e.o.Author != nil {
+		body = e.own(body, e.o.Author.Prove)
+	}
+	resp, err := e.post(ctx, c.Inbox, body)
 	if ctx.Err() != nil {
 		return false, nil
 	}
@@ -129,8 +135,8 @@ func (e *Engine) controlTaken(ctx context.Context, c storage.Control) error {
 	return nil
 }
 
-// learnSoftware asks a newcomer's NodeInfo what it runs. It has no worker yet,
-// so its record can be written; who does not answer stays unknown.
+// learnSoftware asks a newcomer's NodeInfo what it runs; who does not answer
+// stays unknown.
 func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
 	sub, err := e.o.Store.GetSubscriber(ctx, actor)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -142,7 +148,26 @@ func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
 	if sub.Software != "" || sub.State != storage.StateAccepting {
 		return nil
 	}
-	iri, err := activitypub.ParseIRI(actor)
+	return e.askSoftware(ctx, &sub)
+}
+
+// RefreshSoftware asks every subscriber that takes deliveries what it runs by
+// now: upgrades change what a server understands.
+func (e *Engine) RefreshSoftware(ctx context.Context) error {
+	subs, err := e.o.Store.ListSubscribers(ctx, storage.SubscriberFilter{States: []storage.SubscriberState{storage.StateActive}})
+	if err != nil {
+		return fmt.Errorf("list subscribers: %w", err)
+	}
+	var g errgroup.Group
+	g.SetLimit(softwareParallel)
+	for i := range subs {
+		g.Go(func() error { return e.askSoftware(ctx, &subs[i]) })
+	}
+	return g.Wait()
+}
+
+func (e *Engine) askSoftware(ctx context.Context, sub *storage.Subscriber) error {
+	iri, err := activitypub.ParseIRI(sub.Actor)
 	if err != nil {
 		return nil //nolint:nilerr // an actor without a base is only not asked
 	}
@@ -153,14 +178,16 @@ func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
 		e.o.Log.DebugContext(ctx, "nodeinfo", "host", sub.Host, "error", err.Error())
 		return nil
 	}
-	// Asking took time: what was decided meanwhile stays decided.
-	if sub, err = e.o.Store.GetSubscriber(ctx, actor); err != nil || sub.State != storage.StateAccepting {
-		return nil //nolint:nilerr // a newcomer that is gone needs no software
+	if software == sub.Software && version == sub.Version {
+		return nil
 	}
-	sub.Software = software
 	e.o.Log.InfoContext(ctx, "subscriber's software", "host", sub.Host, "software", software, "version", version)
-	if err := e.o.Store.PutSubscription(ctx, &sub, nil); err != nil {
-		return fmt.Errorf("subscriber %q: %w", actor, err)
+	err = e.o.Store.SetSubscriberSoftware(ctx, sub.Actor, software, version)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil // it left meanwhile
+	}
+	if err != nil {
+		return err
 	}
 	e.o.Observer.Changed()
 	return nil

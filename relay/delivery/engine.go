@@ -25,6 +25,7 @@ type Store interface {
 	ListSubscribers(ctx context.Context, f storage.SubscriberFilter) ([]storage.Subscriber, error)
 	GetSubscriber(ctx context.Context, actor string) (storage.Subscriber, error)
 	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
+	SetSubscriberSoftware(ctx context.Context, actor, software, version string) error
 	SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error)
 	SaveProgress(ctx context.Context, p []storage.Progress) error
 	ListControls(ctx context.Context, due time.Time, limit int) ([]storage.Control, error)
@@ -43,6 +44,13 @@ type Signer interface {
 	SignAs(scheme sig.Scheme, r *http.Request, body []byte, now time.Time) error
 }
 
+// Author signs the relay's own activities; both methods return the document
+// with its signature.
+type Author interface {
+	SignLD(doc []byte, now time.Time) ([]byte, error)
+	Prove(doc []byte, now time.Time) ([]byte, error)
+}
+
 // Observer is told of every attempt; its methods return at once.
 type Observer interface {
 	Delivered(host string, form Form, took time.Duration)
@@ -56,6 +64,7 @@ type Options struct {
 	Store       Store
 	Poster      Poster
 	Signer      Signer
+	Author      Author // nil leaves the relay's own activities unsigned
 	Relay       activitypub.RelayActor
 	Observer    Observer
 	Timeout     time.Duration // of one request
@@ -297,8 +306,22 @@ func (e *Engine) announce(entry *storage.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("announce %q: %w", entry.ObjectID, err)
 	}
+	if e.o.Author != nil {
+		body = e.own(body, e.o.Author.SignLD)
+	}
 	e.announces.Add(entry.Seq, body)
 	return body, nil
+}
+
+// own signs an activity of the relay's own. Every receiver takes it on the
+// request's signature as well, so one that cannot be signed goes as it is.
+func (e *Engine) own(body []byte, sign func([]byte, time.Time) ([]byte, error)) []byte {
+	signed, err := sign(body, e.o.Now())
+	if err != nil {
+		e.o.Log.Debug("own activity not signed", "error", err.Error())
+		return body
+	}
+	return signed
 }
 
 // post sends one signed request within the limit of requests in flight.

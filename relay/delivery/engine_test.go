@@ -95,6 +95,15 @@ func (m *memory) PutSubscription(_ context.Context, s *storage.Subscriber, contr
 	return nil
 }
 
+func (m *memory) SetSubscriberSoftware(_ context.Context, actor, software, version string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.subs[actor]
+	s.Software, s.Version = software, version
+	m.subs[actor] = s
+	return nil
+}
+
 func (m *memory) SetSubscriberState(_ context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

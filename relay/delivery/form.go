@@ -4,6 +4,7 @@
 package delivery
 
 import (
+	"fmt"
 	"time"
 
 	"hark/storage"
@@ -55,10 +56,8 @@ func FormFor(e *storage.Entry, s *storage.Subscriber, now time.Time) (Form, stri
 		return FormSkip, "takes new posts only"
 	}
 	valid := e.Proof != storage.ProofNone && (e.ProofUntil.IsZero() || now.Add(proofMargin).Before(e.ProofUntil))
-	if e.Proof == storage.ProofIntegrity {
-		valid = false // which servers take it is not known yet
-	}
-	if valid && (len(e.Body) <= misskeyLimit || !misskeyKin[s.Software]) {
+	taken := e.Proof != storage.ProofIntegrity || takesProofs(s.Software, s.Version)
+	if valid && taken && (len(e.Body) <= misskeyLimit || !misskeyKin[s.Software]) {
 		return FormForward, ""
 	}
 	if fresh {
@@ -69,8 +68,30 @@ func FormFor(e *storage.Entry, s *storage.Subscriber, now time.Time) (Form, stri
 		return FormSkip, "no proof by its author"
 	case !valid:
 		return FormSkip, "its author's proof has expired"
+	case !taken:
+		return FormSkip, "its software does not take integrity proofs"
 	}
 	return FormSkip, "too large for its software"
+}
+
+// proofsSince is the first version of each software that takes a forwarded
+// activity on the word of its integrity proof alone; "" is every one.
+//
+// ref: contracts/federation.md, "What makes a relayed post acceptable".
+var proofsSince = map[string]string{"mastodon": "4.7", "hark": ""}
+
+func takesProofs(software, version string) bool {
+	since, ok := proofsSince[software]
+	return ok && !older(version, since)
+}
+
+// older compares two versions by their first two numbers; what is not a
+// version is older than any.
+func older(version, than string) bool {
+	var a, b [2]int
+	_, _ = fmt.Sscanf(version, "%d.%d", &a[0], &a[1])
+	_, _ = fmt.Sscanf(than, "%d.%d", &b[0], &b[1])
+	return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
 }
 
 // misskeyKin are the names that Misskey and its forks give in NodeInfo.

@@ -28,9 +28,15 @@ func TestFormFor(t *testing.T) {
 	kept := create
 	kept.Relay = false
 
+	integrity := proven
+	integrity.Proof = storage.ProofIntegrity
+	integrityDelete := del
+	integrityDelete.Proof = storage.ProofIntegrity
+
 	mastodon := storage.Subscriber{Host: "m.example", Flavour: storage.FlavourMastodon, Software: "mastodon"}
 	misskey := storage.Subscriber{Host: "k.example", Flavour: storage.FlavourMastodon, Software: "misskey"}
 	litepub := storage.Subscriber{Host: "p.example", Flavour: storage.FlavourLitePub, Software: "pleroma"}
+	version := func(s storage.Subscriber, v string) storage.Subscriber { s.Version = v; return s }
 	at := func(host string, s storage.Subscriber) storage.Subscriber { s.Host = host; return s }
 
 	tests := []struct {
@@ -53,6 +59,13 @@ func TestFormFor(t *testing.T) {
 		{"proven delete to Mastodon", del, mastodon, FormForward},
 		{"proven delete to LitePub", del, litepub, FormSkip},
 		{"unproven update to Mastodon", bare, mastodon, FormSkip},
+		{"integrity proof to Mastodon 4.6", integrity, version(mastodon, "4.6.3"), FormAnnounce},
+		{"integrity proof to Mastodon 4.7", integrity, version(mastodon, "4.7.0+glitch"), FormForward},
+		{"integrity proof to Mastodon 10.0", integrity, version(mastodon, "10.0"), FormForward},
+		{"integrity proof to an unknown version", integrity, mastodon, FormAnnounce},
+		{"integrity proof to Misskey", integrity, version(misskey, "2026.11.0"), FormAnnounce},
+		{"integrity proof to another Hark", integrity, storage.Subscriber{Host: "h.example", Flavour: storage.FlavourMastodon, Software: "hark"}, FormForward},
+		{"delete by integrity proof to Mastodon 4.6", integrityDelete, version(mastodon, "4.6"), FormSkip},
 		{"erased", erased, mastodon, FormPass},
 		{"kept only", kept, mastodon, FormPass},
 	}

@@ -12,7 +12,7 @@ import (
 const subscriberColumns = `actor, host, inbox, flavour, state, follow_id, follow, follow_back_id, mutual,
 	software, actor_type, is_relay, signature_form, filter, cursor, created, updated,
 	last_success, last_error, last_error_at, failing_since, failures, retry_at,
-	delivered, skipped, gaps, last_skip, last_activity`
+	delivered, skipped, gaps, last_skip, last_activity, version`
 
 func scanSubscriber(row interface{ Scan(...any) error }) (s storage.Subscriber, err error) {
 	var created, updated, success, errorAt, failing, retry, activity int64
@@ -20,7 +20,7 @@ func scanSubscriber(row interface{ Scan(...any) error }) (s storage.Subscriber, 
 	err = row.Scan(&s.Actor, &s.Host, &s.Inbox, &s.Flavour, &s.State, &s.FollowID, &s.Follow, &s.FollowBackID, &s.Mutual,
 		&s.Software, &s.ActorType, &s.IsRelay, &s.SignatureForm, &s.Filter, &s.Cursor, &created, &updated,
 		&success, &h.LastError, &errorAt, &failing, &h.Failures, &retry,
-		&h.Delivered, &h.Skipped, &h.Gaps, &h.LastSkip, &activity)
+		&h.Delivered, &h.Skipped, &h.Gaps, &h.LastSkip, &activity, &s.Version)
 	s.Follow = nonEmpty(s.Follow)
 	s.Created, s.Updated = at(created), at(updated)
 	h.LastSuccess, h.LastErrorAt, h.FailingSince = at(success), at(errorAt), at(failing)
@@ -102,8 +102,9 @@ func (t *tx) putSubscriber(ctx context.Context, sub *storage.Subscriber) error {
 	args := append([]any{sub.Actor, sub.Host, sub.Inbox, string(sub.Flavour), string(sub.State), sub.FollowID, blob(sub.Follow),
 		sub.FollowBackID, sub.Mutual, sub.Software, sub.ActorType, sub.IsRelay, sub.SignatureForm, sub.Filter,
 		sub.Cursor, ms(sub.Created), ms(sub.Updated)}, healthArgs(sub.Health)...)
+	args = append(args, sub.Version)
 	_, err := t.exec(ctx, `INSERT INTO subscriber (`+subscriberColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (actor) DO UPDATE SET host = excluded.host, inbox = excluded.inbox, flavour = excluded.flavour,
 			state = excluded.state, follow_id = excluded.follow_id, follow = excluded.follow,
 			follow_back_id = excluded.follow_back_id, mutual = excluded.mutual, software = excluded.software,
@@ -112,7 +113,7 @@ func (t *tx) putSubscriber(ctx context.Context, sub *storage.Subscriber) error {
 			updated = excluded.updated, last_success = excluded.last_success, last_error = excluded.last_error,
 			last_error_at = excluded.last_error_at, failing_since = excluded.failing_since, failures = excluded.failures,
 			retry_at = excluded.retry_at, delivered = excluded.delivered, skipped = excluded.skipped,
-			gaps = excluded.gaps, last_skip = excluded.last_skip, last_activity = excluded.last_activity`, args...)
+			gaps = excluded.gaps, last_skip = excluded.last_skip, last_activity = excluded.last_activity, version = excluded.version`, args...)
 	return err
 }
 
@@ -137,6 +138,23 @@ func (s *Store) SaveProgress(ctx context.Context, progress []storage.Progress) e
 	})
 	if err != nil {
 		return fmt.Errorf("save progress: %w", err)
+	}
+	return nil
+}
+
+// SetSubscriberSoftware notes what a subscriber runs, and in which version;
+// nothing else of its record is touched. It returns storage.ErrNotFound if
+// there is no such subscriber.
+func (s *Store) SetSubscriberSoftware(ctx context.Context, actor, software, version string) error {
+	err := s.journal.w.do(ctx, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, "UPDATE subscriber SET software = ?, version = ? WHERE actor = ?", software, version, actor)
+		if err == nil && n == 0 {
+			err = storage.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set software of subscriber %q: %w", actor, err)
 	}
 	return nil
 }

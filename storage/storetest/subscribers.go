@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -108,6 +109,15 @@ func progress(t *testing.T, s SubscriberStore) {
 
 func state(t *testing.T, s SubscriberStore) {
 	ctx := t.Context()
+	known := subscriber("known.example", storage.StateActive)
+	noError(t, s.PutSubscription(ctx, known, nil))
+	noError(t, s.SetSubscriberSoftware(ctx, known.Actor, "mastodon", "4.7.0"))
+	known.Software, known.Version = "mastodon", "4.7.0"
+	got := must[storage.Subscriber](t)(s.GetSubscriber(ctx, known.Actor))
+	equal(t, "a subscriber whose software became known", got, *known)
+	if err := s.SetSubscriberSoftware(ctx, "https://nobody.example", "x", "1"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("software of nobody: %v", err)
+	}
 	sub := subscriber("a.example", storage.StateAccepting)
 	noError(t, s.PutSubscription(ctx, sub, nil))
 	steps := []struct {
