@@ -219,7 +219,7 @@ func TestMultikey(t *testing.T) {
 
 // TestKeyOf: a key is its actor's only if the actor lists it as its own.
 func TestKeyOf(t *testing.T) {
-	doc := `{"id":"https://a.example/u","type":"Person","publicKey":{"id":"https://a.example/u#main-key","owner":"https://a.example/u","publicKeyPem":` + quoted(t, alice()) + `},
+	doc := `{"id":"https://a.example/u","type":"Person","publicKey":{"id":"https://a.example/u#main-key","owner":"https://a.example/u","publicKeyPem":` + quotedPEM(t, alice()) + `},
 	"assertionMethod":[{"id":"https://a.example/u#ed","type":"Multikey","controller":"https://a.example/u","publicKeyMultibase":"` + vectorPublic + `"},
 	{"id":"https://a.example/u#theirs","type":"Multikey","controller":"https://a.example/v","publicKeyMultibase":"` + vectorPublic + `"},
 	{"id":"https://a.example/u#weak","type":"Multikey","controller":"https://a.example/u","publicKeyMultibase":"zabc"},
@@ -306,8 +306,8 @@ func FuzzParseMultikey(f *testing.F) {
 	})
 }
 
-// quoted is a public key in PEM as a JSON string.
-func quoted(t *testing.T, key *rsa.PrivateKey) string {
+// quotedPEM is a public key in PEM as a JSON string.
+func quotedPEM(t *testing.T, key *rsa.PrivateKey) string {
 	t.Helper()
 	text, err := PublicPEM(&key.PublicKey)
 	if err != nil {
