@@ -224,6 +224,9 @@ func (d *delivery) verify(ctx context.Context) (Outcome, bool) {
 	}
 	in.admit.welcome(d.via, d.peer)
 	if r := Authorise(d.env, d.authority(ctx)); r != ReasonRelayed {
+		if errors.Is(d.err, ErrFetchLimit) {
+			return later(ReasonRateHost), false // it may be proven yet
+		}
 		return outcome(r), false
 	}
 	return Outcome{}, true
@@ -240,7 +243,12 @@ func (d *delivery) farewell() bool {
 // forwarded but announced.
 func (d *delivery) authority(ctx context.Context) Authority {
 	a := Authority{Signer: d.verified.Owner}
-	keys, now := d.in.o.Keys.Key, d.in.o.Now()
+	now := d.in.o.Now()
+	// Whoever delivers chooses whose keys the proof names.
+	keys := d.in.o.Keys.StrangersKey
+	if d.verified.Owner == d.env.Actor || d.in.o.Directory.Member(d.via) || d.in.o.Directory.Upstream(d.via) {
+		keys = d.in.o.Keys.Key
+	}
 	switch {
 	case d.env.HasLDSignature:
 		p, err := sig.VerifyLD(ctx, d.body, keys, now)
