@@ -39,7 +39,7 @@ func fastHash(v *vocabulary, object map[string]any) (sum [sha256.Size]byte, line
 		nodes:      make([]node, 0, 32),
 		statements: make([]statement, 0, 96),
 	}
-	if !w.object(w.node(object), object) || !w.label() {
+	if !w.object(w.node(object), object) || len(w.statements) == 0 || !w.label() {
 		return sum, 0, false
 	}
 	return w.sum()

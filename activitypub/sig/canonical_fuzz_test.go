@@ -178,6 +178,7 @@ func FuzzCanonicalAgree(f *testing.F) {
 	for _, doc := range samples(f) {
 		f.Add(byte(0), doc)
 	}
+	f.Add(byte(0), []byte(`{"@context":"https://www.w3.org/ns/activitystreams"}`))
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range 16 {
 		bytes := make([]byte, 40+10*i)

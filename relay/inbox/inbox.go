@@ -245,9 +245,9 @@ func (d *delivery) authority(ctx context.Context) Authority {
 	a := Authority{Signer: d.verified.Owner}
 	now := d.in.o.Now()
 	// Whoever delivers chooses whose keys the proof names.
-	keys := d.in.o.Keys.StrangersKey
-	if d.verified.Owner == d.env.Actor || d.in.o.Directory.Member(d.via) || d.in.o.Directory.Upstream(d.via) {
-		keys = d.in.o.Keys.Key
+	trusted := d.in.o.Directory.Member(d.via) || d.in.o.Directory.Upstream(d.via)
+	keys := func(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
+		return d.in.o.Keys.key(ctx, keyID, fresh, !trusted && hostOf(keyID) != d.via)
 	}
 	switch {
 	case d.env.HasLDSignature:
