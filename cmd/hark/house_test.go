@@ -34,6 +34,8 @@ var fences = map[string]string{
 	"github.com/labstack/echo":      "relay/server",
 	"github.com/go-fed/httpsig":     "activitypub/sig",
 	"github.com/piprate/json-gold":  "activitypub/sig",
+	"github.com/dunglas/httpsfv":    "activitypub/sig",
+	"github.com/gowebpki/jcs":       "activitypub/sig",
 	"github.com/go-ap/":             "activitypub",
 	"modernc.org/sqlite":            "storage/sqlite",
 	"github.com/spf13/cobra":        "cmd/hark",
