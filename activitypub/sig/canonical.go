@@ -13,8 +13,6 @@ import (
 // How literals of the three kinds of JSON value end when the property has no
 // type, and the names that lists are made of.
 const (
-	nsRDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-
 	endBoolean = `"^^<` + nsXSD + `boolean>`
 	endInteger = `"^^<` + nsXSD + `integer>`
 	endDouble  = `"^^<` + nsXSD + `double>`

@@ -2,6 +2,7 @@ package sig
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/piprate/json-gold/ld"
@@ -9,17 +10,28 @@ import (
 
 // Addresses of the contexts that are known, and namespaces that they use.
 const (
-	contextAS        = "https://www.w3.org/ns/activitystreams"
-	contextSecurity  = "https://w3id.org/security/v1"
-	contextWebfinger = "https://purl.archive.org/socialweb/webfinger"
+	contextAS          = "https://www.w3.org/ns/activitystreams"
+	contextSecurity    = "https://w3id.org/security/v1"
+	contextIdentity    = "https://w3id.org/identity/v1"
+	contextIntegrityV1 = "https://w3id.org/security/data-integrity/v1"
+	contextIntegrityV2 = "https://w3id.org/security/data-integrity/v2"
+	contextMultikey    = "https://w3id.org/security/multikey/v1"
+	contextDID         = "https://www.w3.org/ns/did/v1"
+	contextGoToSocial  = "https://gotosocial.org/ns"
+	contextWebfinger   = "https://purl.archive.org/socialweb/webfinger"
 
-	nsAS    = "https://www.w3.org/ns/activitystreams#"
-	nsXSD   = "http://www.w3.org/2001/XMLSchema#"
-	nsDC    = "http://purl.org/dc/terms/"
-	nsLDP   = "http://www.w3.org/ns/ldp#"
-	nsVCard = "http://www.w3.org/2006/vcard/ns#"
-	nsSec   = "https://w3id.org/security#"
-	nsWF    = "https://purl.archive.org/socialweb/webfinger#"
+	nsAS     = "https://www.w3.org/ns/activitystreams#"
+	nsXSD    = "http://www.w3.org/2001/XMLSchema#"
+	nsRDF    = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+	nsRDFS   = "http://www.w3.org/2000/01/rdf-schema#"
+	nsDC     = "http://purl.org/dc/terms/"
+	nsLDP    = "http://www.w3.org/ns/ldp#"
+	nsVCard  = "http://www.w3.org/2006/vcard/ns#"
+	nsSchema = "http://schema.org/"
+	nsSec    = "https://w3id.org/security#"
+	nsGTS    = "https://gotosocial.org/ns#"
+	nsQuote  = "https://w3id.org/fep/044f#"
+	nsWF     = "https://purl.archive.org/socialweb/webfinger#"
 )
 
 // terms is a context as a table: what a term stands for, how its values are
@@ -37,7 +49,11 @@ type terms struct {
 	strings   string // xsd:string
 	languages string // maps from a language tag to text
 	lists     string // ordered lists of addresses
-	others    map[string]any
+	sets      string // properties whose strings are addresses, several as a rule
+	// hidden are terms that change what other terms mean inside them, or which
+	// make graphs: a document that uses one is refused.
+	hidden string
+	others map[string]any
 }
 
 // The Activity Streams 2.0 vocabulary with the extensions that its context
@@ -92,6 +108,86 @@ var securityV1 = terms{
 	},
 }
 
+// The older identity vocabulary, which Fedify names before Activity Streams. It
+// has its own idea of names, images and persons; Activity Streams, coming after
+// it, takes them back.
+//
+// ref: https://w3id.org/identity/v1; observed Fedify 2.3
+var identityV1 = terms{
+	prefixes: map[string]string{
+		"cred": "https://w3id.org/credentials#", "dc": nsDC, "identity": "https://w3id.org/identity#",
+		"perm": "https://w3id.org/permissions#", "ps": "https://w3id.org/payswarm#", "rdf": nsRDF, "rdfs": nsRDFS,
+		"sec": nsSec, "schema": nsSchema, "xsd": nsXSD,
+	},
+	namespace: nsSec,
+	plain: "CryptographicKey=Key EncryptedMessage GraphSignature2012 LinkedDataSignature2015 cipherAlgorithm " +
+		"cipherData cipherKey digestAlgorithm digestValue domain initializationVector nonce " +
+		"normalizationAlgorithm password privateKeyPem publicKeyPem signature signatureAlgorithm signatureValue",
+	ids:    "owner privateKey publicKey publicKeyService",
+	dates:  "expires=expiration revoked",
+	hidden: "preferences",
+	others: merge(
+		named("cred:", "Credential CryptographicKeyCredential", nil),
+		named("cred:", "claim credential issuer recipient", asAddress),
+		named("cred:", "issued", map[string]any{"@type": nsXSD + "dateTime"}),
+		named("schema:", "addressCountry addressLocality addressRegion description email familyName givenName name "+
+			"postalCode streetAddress Person PostalAddress Organization", nil),
+		named("schema:", "about address image url member memberOf", asAddress),
+		named("rdfs:", "comment label", nil),
+		named("dc:", "title", nil),
+		named("dc:", "created", map[string]any{"@type": nsXSD + "dateTime"}),
+		named("dc:", "creator", asAddress),
+		named("identity:", "Identity", nil),
+		named("identity:", "identityService idp", asAddress),
+		named("ps:", "paymentProcessor=processor", nil),
+		named("perm:", "accessControl writePermission", asAddress),
+		named(nsAS, "Group", nil),
+	),
+}
+
+// The contexts of integrity proofs and their keys. What is defined only inside
+// a proof or a key, and both of them, is hidden. A later context cannot define
+// their terms otherwise, see checkProtected.
+//
+// ref: https://www.w3.org/TR/vc-data-integrity/#contexts-and-vocabularies
+var (
+	integrityV1 = terms{
+		namespace: nsSec,
+		hidden:    "proof DataIntegrityProof",
+		others:    map[string]any{"digestMultibase": map[string]any{"@id": nsSec + "digestMultibase", "@type": nsSec + "multibase"}},
+	}
+	integrityV2 = terms{namespace: nsSec, hidden: "proof DataIntegrityProof"}
+	multikeyV1  = terms{namespace: nsSec, hidden: "Multikey"}
+)
+
+// The context of decentralised identifiers, for the keys of FEP-521a.
+//
+// ref: https://www.w3.org/TR/did-core/#json-ld
+var didV1 = terms{
+	namespace: nsSec,
+	ids:       "controller verificationMethod",
+	sets: "assertionMethod authentication=authenticationMethod capabilityDelegation=capabilityDelegationMethod " +
+		"capabilityInvocation=capabilityInvocationMethod keyAgreement=keyAgreementMethod",
+	hidden: "service",
+	others: named(nsAS, "alsoKnownAs", asAddress),
+}
+
+// The interaction policies of GoToSocial, which Fedify names too.
+//
+// ref: https://docs.gotosocial.org/en/latest/federation/interaction_policy/
+var goToSocial = terms{
+	prefixes:  map[string]string{"gts": nsGTS, "xsd": nsXSD},
+	namespace: nsGTS,
+	plain:     "AnnounceAuthorization AnnounceRequest LikeAuthorization=LikeApproval LikeRequest ReplyAuthorization ReplyRequest",
+	ids: "always announceAuthorization approvalRequired approvedBy automaticApproval canAnnounce canLike canQuote " +
+		"canReply interactingObject interactionPolicy interactionTarget likeAuthorization manualApproval replyAuthorization",
+	others: merge(
+		named(nsQuote, "QuoteAuthorization QuoteRequest", nil),
+		named(nsQuote, "quoteAuthorization", asAddress),
+		named(nsGTS, "hidesCcPublicFromUnauthedWeb hidesToPublicFromUnauthedWeb", map[string]any{"@type": nsXSD + "boolean"}),
+	),
+}
+
 // The context of FEP-2c59.
 var webfinger = terms{
 	prefixes:  map[string]string{"wf": nsWF, "xsd": nsXSD},
@@ -113,20 +209,12 @@ func (t terms) document(keywords bool) map[string]any {
 		c["id"], c["type"] = "@id", "@type"
 	}
 	add := func(names string, with map[string]any) {
-		for _, name := range strings.Fields(names) {
-			term, local, ok := strings.Cut(name, "=")
-			if !ok {
-				local = term
-			}
-			definition := map[string]any{"@id": t.namespace + local}
-			for k, v := range with {
-				definition[k] = v
-			}
+		for term, definition := range named(t.namespace, names, with) {
 			c[term] = definition
 		}
 	}
 	add(t.plain, nil)
-	add(t.ids, map[string]any{"@type": "@id"})
+	add(t.ids, asAddress)
 	add(t.dates, map[string]any{"@type": nsXSD + "dateTime"})
 	add(t.floats, map[string]any{"@type": nsXSD + "float"})
 	add(t.counts, map[string]any{"@type": nsXSD + "nonNegativeInteger"})
@@ -134,15 +222,54 @@ func (t terms) document(keywords bool) map[string]any {
 	add(t.strings, map[string]any{"@type": nsXSD + "string"})
 	add(t.languages, map[string]any{"@container": "@language"})
 	add(t.lists, map[string]any{"@type": "@id", "@container": "@list"})
+	add(t.sets, map[string]any{"@type": "@id", "@container": "@set"})
+	for _, term := range strings.Fields(t.hidden) {
+		c[term] = nil
+	}
 	return map[string]any{"@context": c}
+}
+
+// asAddress is how a property says that its strings are addresses.
+var asAddress = map[string]any{"@type": "@id"}
+
+// named defines names, written as in terms, in a namespace.
+func named(namespace, names string, with map[string]any) map[string]any {
+	defined := make(map[string]any)
+	for _, name := range strings.Fields(names) {
+		term, local, ok := strings.Cut(name, "=")
+		if !ok {
+			local = term
+		}
+		definition := map[string]any{"@id": namespace + local}
+		maps.Copy(definition, with)
+		defined[term] = definition
+	}
+	return defined
+}
+
+func merge(definitions ...map[string]any) map[string]any {
+	all := make(map[string]any)
+	for _, d := range definitions {
+		maps.Copy(all, d)
+	}
+	return all
 }
 
 // contextDocuments are the documents by address. They are only read.
 var contextDocuments = map[string]map[string]any{
-	contextAS:        activityStreams.document(true),
-	contextSecurity:  securityV1.document(true),
-	contextWebfinger: webfinger.document(false),
+	contextAS:          activityStreams.document(true),
+	contextSecurity:    securityV1.document(true),
+	contextIdentity:    identityV1.document(true),
+	contextIntegrityV1: integrityV1.document(true),
+	contextIntegrityV2: integrityV2.document(true),
+	contextMultikey:    multikeyV1.document(true),
+	contextDID:         didV1.document(true),
+	contextGoToSocial:  goToSocial.document(false),
+	contextWebfinger:   webfinger.document(false),
 }
+
+// protectedContexts are those whose terms later contexts must leave alone.
+var protectedContexts = []string{contextIntegrityV1, contextIntegrityV2, contextMultikey, contextDID}
 
 // loader gives the processor the contexts of the table and nothing else. It
 // never opens a connection.

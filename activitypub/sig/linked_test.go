@@ -206,6 +206,13 @@ func edit(v any, path []any, change func(any) (any, bool)) any {
 	return v
 }
 
+// context2 puts one more context after Activity Streams, and an entry into the
+// note.
+func context2(doc, address, entry string) string {
+	doc = strings.Replace(doc, `"https://www.w3.org/ns/activitystreams",`, `"https://www.w3.org/ns/activitystreams","`+address+`",`, 1)
+	return strings.Replace(doc, `"type": "Note",`, `"type": "Note",`+entry, 1)
+}
+
 // TestForgedMeaning is A15 to A17: documents whose canonical form may well be
 // the signed one, but which say something else to a reader of JSON.
 func TestForgedMeaning(t *testing.T) {
@@ -268,6 +275,16 @@ func TestForgedMeaning(t *testing.T) {
 		"attachment removed":              strings.Replace(signed, `"attachment"`, `"rating"`, 1),
 		"language without text":           strings.Replace(signed, `"zh-CN": `, `"en":null,"zh-CN": `, 1),
 		"no language":                     strings.Replace(signed, `"zh-CN": `, `"@none": `, 1),
+		"type by its name in RDF":         strings.Replace(strings.Replace(signed, `"type": "Note"`, `"rdf:type":{"id":"https://www.w3.org/ns/activitystreams#Note"}`, 1), `"toot":`, `"rdf":"http://www.w3.org/1999/02/22-rdf-syntax-ns#","toot":`, 1),
+		"two addresses in one":            strings.Replace(signed, `"cc": [`, `"cc": ["x:/a> <x:/b",`, 1),
+		"quotation mark in an address":    strings.Replace(signed, `"cc": [`, `"cc": ["https://b.example/\"",`, 1),
+		"space in a type":                 strings.Replace(signed, `"type": "Note"`, `"type": ["Note","a://b c"]`, 1),
+		"hidden term":                     context2(signed, contextIntegrityV1, `"proof":"https://b.example/1",`),
+		"hidden type":                     context2(signed, contextMultikey, `"generator":{"type":"Multikey"},`),
+		"hidden property":                 context2(signed, contextDID, `"service":{"serviceEndpoint":"https://b.example/1"},`),
+		"protected term redefined":        strings.Replace(context2(signed, contextDID, ""), `"toot":`, `"controller":"https://b.example/ns#controller","toot":`, 1),
+		"hidden term redefined":           strings.Replace(context2(signed, contextMultikey, ""), `"toot":`, `"Multikey":"https://w3id.org/security#Multikey","toot":`, 1),
+		"identity after Activity Streams": context2(signed, contextIdentity, ""),
 		"proof beside it":                 entry(`"proof":{"type":"DataIntegrityProof"}`),
 		"bytes after it":                  signed + "{}",
 		"invalid UTF-8":                   strings.Replace(signed, "alt", "al\xff", 1),
@@ -289,6 +306,8 @@ func TestForgedMeaning(t *testing.T) {
 		"the same definition again": lastContext(`{"sensitive":"as:sensitive","published":{"@id":"as:published","@type":"xsd:dateTime"}}`),
 		"an empty list of tags":     entry(`"tag":[]`),
 		"no summary":                entry(`"summary":null`),
+		"contexts of proofs":        context2(context2(context2(context2(signed, contextDID, ""), contextMultikey, ""), contextIntegrityV1, ""), contextIntegrityV2, ""),
+		"a context of policies":     context2(signed, contextGoToSocial, ""),
 		"a prefix in the address":   strings.ReplaceAll(signed, "https://www.w3.org/ns/activitystreams#Public", "as:Public"),
 	} {
 		if _, err := verifyLD([]byte(doc)); err != nil {

@@ -77,6 +77,9 @@ func parseVocabulary(raw any) (v *vocabulary, keep func(), err error) {
 	if err := checkTerms(active); err != nil {
 		return nil, nil, err
 	}
+	if err := checkProtected(raw, active); err != nil {
+		return nil, nil, err
+	}
 	v = &vocabulary{active: active, terms: writableTerms(active)}
 	return v, func() { contextCache().Add(key, v) }, nil
 }
@@ -212,11 +215,53 @@ func checkTerms(active *ld.Context) error {
 		}
 	}
 	for term, d := range active.TermDefinitions {
-		if _, ok := as.TermDefinitions[term]; ok {
-			continue
+		if _, ok := as.TermDefinitions[term]; ok || d == nil {
+			continue // d is nil for the hidden terms of a known context: nobody can use them
 		}
 		if err := checkExtension(term, d); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// protectedTerms are the terms of the protected contexts, by address.
+var protectedTerms = sync.OnceValues(func() (map[string]map[string]*ld.TermDefinition, error) {
+	all := make(map[string]map[string]*ld.TermDefinition, len(protectedContexts))
+	for _, address := range protectedContexts {
+		c, err := activeContext(address)
+		if err != nil {
+			return nil, err
+		}
+		all[address] = c.TermDefinitions
+	}
+	return all, nil
+})
+
+// checkProtected sees to it that the terms of protected contexts, and hidden
+// ones among them, mean at the end what those contexts say. Other processors
+// would refuse the document.
+//
+// ref: JSON-LD 1.1 §4.1.11
+func checkProtected(raw any, active *ld.Context) error {
+	protected, err := protectedTerms()
+	if err != nil {
+		return err
+	}
+	entries, ok := raw.([]any)
+	if !ok {
+		entries = []any{raw}
+	}
+	for _, e := range entries {
+		address, ok := e.(string)
+		if !ok {
+			continue
+		}
+		for term, d := range protected[address] {
+			now := active.TermDefinitions[term]
+			if (d == nil) != (now == nil) || d != nil && !ld.DeepCompareTermDef(d, now, true) {
+				return refuse("@context redefines %q", term)
+			}
 		}
 	}
 	return nil
@@ -226,7 +271,7 @@ func checkExtension(term string, d *ld.TermDefinition) error {
 	switch {
 	case d == nil, d.Reverse, d.HasContext, d.Nest != "", d.Index != "", d.Protected, d.HasDirection, d.HasLanguage:
 		return refuse("term %q uses what JSON readers cannot follow", term)
-	case strings.HasPrefix(d.ID, "@"), strings.HasPrefix(d.ID, "_:"), !strings.Contains(d.ID, ":"):
+	case strings.HasPrefix(d.ID, "@"), strings.HasPrefix(d.ID, "_:"), !strings.Contains(d.ID, ":"), delimits(d.ID), delimits(d.Type):
 		return refuse("term %q stands for %.80q", term, d.ID)
 	case coreNames()[d.ID]:
 		return refuse("term %q is a second name of %q", term, d.ID)
@@ -254,17 +299,18 @@ func localName(iri string) string {
 
 // property finds the definition of a key of an object: a term, or a prefixed
 // name such as "vcard:bday". ok is false for keys that the context does not
-// define, which a signature does not cover.
+// define, which a signature does not cover, and for those of RDF itself, which
+// would say by another name what "type" and lists say.
 func (v *vocabulary) property(key string) (d ld.TermDefinition, ok bool) {
 	if d := v.active.TermDefinitions[key]; d != nil {
-		return *d, !strings.HasPrefix(d.ID, "@")
+		return *d, !strings.HasPrefix(d.ID, "@") && !strings.HasPrefix(d.ID, nsRDF)
 	}
 	if !strings.Contains(key, ":") {
 		return d, false
 	}
 	id, err := v.active.ExpandIri(key, false, true, nil, nil)
-	hidden := err != nil || id == "" || strings.HasPrefix(id, "_:") || strings.HasPrefix(id, "@") ||
-		strings.HasPrefix(id, nsAS) || coreNames()[id] || watched[localName(id)]
+	hidden := err != nil || id == "" || delimits(id) || strings.HasPrefix(id, "_:") || strings.HasPrefix(id, "@") ||
+		strings.HasPrefix(id, nsAS) || strings.HasPrefix(id, nsRDF) || coreNames()[id] || watched[localName(id)]
 	return ld.TermDefinition{ID: id}, !hidden
 }
 
@@ -272,7 +318,7 @@ func (v *vocabulary) property(key string) (d ld.TermDefinition, ok bool) {
 // readers of JSON and of JSON-LD.
 func (v *vocabulary) typeName(name string) bool {
 	id, err := v.active.ExpandIri(name, false, true, nil, nil)
-	if err != nil || strings.HasPrefix(id, "_:") || strings.HasPrefix(id, "@") || !strings.Contains(id, ":") {
+	if err != nil || strings.HasPrefix(id, "_:") || strings.HasPrefix(id, "@") || !strings.Contains(id, ":") || delimits(id) {
 		return false
 	}
 	local := localName(id)
@@ -289,5 +335,18 @@ func (v *vocabulary) address(s string) bool {
 		return true
 	}
 	id, err := v.active.ExpandIri(s, true, false, nil, nil)
-	return err == nil && id == s && strings.Contains(s, ":") && !strings.HasPrefix(s, "_:")
+	return err == nil && id == s && strings.Contains(s, ":") && !strings.HasPrefix(s, "_:") && !delimits(s)
+}
+
+// delimits reports whether an address holds what separates the parts of a
+// statement, so that one line could be read as two different statements.
+//
+// ref: N-Quads §3 (IRIREF)
+func delimits(iri string) bool {
+	for i := 0; i < len(iri); i++ {
+		if c := iri[i]; c <= ' ' || c == '<' || c == '>' || c == '"' || c == '\\' {
+			return true
+		}
+	}
+	return false
 }
