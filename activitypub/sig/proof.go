@@ -83,7 +83,7 @@ func SignProof(doc []byte, method string, key ed25519.PrivateKey, created time.T
 // for that. The proof covers the document as JSON, so all of it means what it
 // says; a document that carries a Linked Data signature as well is refused,
 // for that would be the one entry left open. The key is asked for once more,
-// fresh, if the signature does not fit. It costs two tenths of a millisecond.
+// fresh, if the signature does not fit. It costs a few tenths of a millisecond.
 //
 // Errors are ErrNoSignature, ErrMalformed, ErrUnsupportedScheme,
 // ErrUnsafeDocument, ErrExpired, ErrBadSignature and those of the KeyFunc.
