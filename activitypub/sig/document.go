@@ -1,9 +1,7 @@
 package sig
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"math"
 	"sort"
 	"strings"
@@ -35,87 +33,86 @@ func decodeDocument(doc []byte) (map[string]any, error) {
 	if !utf8.Valid(doc) {
 		return nil, refuse("document is not UTF-8")
 	}
-	d := &decoder{json: json.NewDecoder(bytes.NewReader(doc))}
-	d.json.UseNumber()
-	v, err := d.value(0)
+	members, err := measure(doc)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.json.Token(); err != io.EOF {
-		return nil, refuse("bytes after the document")
+	var v any
+	if err := json.Unmarshal(doc, &v); err != nil {
+		return nil, refuse("JSON: %v", err)
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
 		return nil, refuse("document is not an object")
 	}
+	var c census
+	if err := c.value(object, 0); err != nil {
+		return nil, err
+	}
+	if c.members != members {
+		return nil, refuse("duplicate key: %d of %d are left", c.members, members)
+	}
 	return object, nil
 }
 
-type decoder struct {
-	json   *json.Decoder
-	values int
+// measure counts the members of all objects, before they are decoded and of two
+// with the same key only one is left: there is a colon outside of strings for
+// each. Documents that are too deep, or too large to be worth decoding, end
+// here. What is not JSON is for the decoder to find.
+func measure(doc []byte) (members int, err error) {
+	var depth, parts int
+	for i := 0; i < len(doc); i++ {
+		switch doc[i] {
+		case '"':
+			for i++; i < len(doc) && doc[i] != '"'; i++ {
+				if doc[i] == '\\' {
+					i++
+				}
+			}
+		case ':':
+			members++
+		case ',':
+			parts++
+		case '{', '[':
+			parts++
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if depth > maxDepth+1 || parts > 2*maxValues {
+			return 0, refuse("more than %d values or %d levels", maxValues, maxDepth)
+		}
+	}
+	return members, nil
 }
 
-func (d *decoder) value(depth int) (any, error) {
-	if d.values++; d.values > maxValues || depth > maxDepth {
-		return nil, refuse("more than %d values or %d levels", maxValues, maxDepth)
-	}
-	t, err := d.json.Token()
-	if err != nil {
-		return nil, refuse("JSON: %v", err)
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '{' {
-			return d.object(depth)
-		}
-		return d.array(depth)
-	case json.Number:
-		f, err := t.Float64()
-		if err != nil || math.Abs(f) > maxExact {
-			return nil, refuse("number %.40s", t)
-		}
-		return f, nil
-	}
-	return t, nil // string, bool, nil
+// census counts what was decoded.
+type census struct {
+	values, members int
 }
 
-func (d *decoder) object(depth int) (any, error) {
-	object := make(map[string]any)
-	for d.json.More() {
-		t, err := d.json.Token()
-		if err != nil {
-			return nil, refuse("JSON: %v", err)
-		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, refuse("key is not a string")
-		}
-		if _, twice := object[key]; twice {
-			return nil, refuse("duplicate key %.80q", key)
-		}
-		if object[key], err = d.value(depth + 1); err != nil {
-			return nil, err
-		}
+func (c *census) value(v any, depth int) error {
+	if c.values++; c.values > maxValues || depth > maxDepth {
+		return refuse("more than %d values or %d levels", maxValues, maxDepth)
 	}
-	return object, d.end()
-}
-
-func (d *decoder) array(depth int) (any, error) {
-	array := []any{}
-	for d.json.More() {
-		v, err := d.value(depth + 1)
-		if err != nil {
-			return nil, err
+	switch v := v.(type) {
+	case float64:
+		if math.Abs(v) > maxExact {
+			return refuse("number %g", v)
 		}
-		array = append(array, v)
-	}
-	return array, d.end()
-}
-
-func (d *decoder) end() error {
-	if _, err := d.json.Token(); err != nil {
-		return refuse("JSON: %v", err)
+	case map[string]any:
+		c.members += len(v)
+		for _, inner := range v {
+			if err := c.value(inner, depth+1); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			if err := c.value(inner, depth+1); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
