@@ -37,11 +37,15 @@ func (s *Server) inbox(c echo.Context) error {
 func (s *Server) readBody(c echo.Context) ([]byte, *Problem) {
 	r := c.Request()
 	tooLarge := problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
-	if !activitypub.IsActivityJSON(r.Header.Get("Content-Type")) {
+	// A header that is there twice is read by its first line here and by its
+	// last elsewhere, so it is none.
+	if types := r.Header.Values("Content-Type"); len(types) != 1 || !activitypub.IsActivityJSON(types[0]) {
 		return nil, problem(http.StatusUnsupportedMediaType, "content-type", `Send application/activity+json, or application/ld+json with the ActivityStreams profile.`)
 	}
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
+	for _, enc := range r.Header.Values("Content-Encoding") {
+		if enc != "" && !strings.EqualFold(enc, "identity") {
+			return nil, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
+		}
 	}
 	if r.ContentLength > s.o.MaxBody {
 		return nil, tooLarge
