@@ -29,7 +29,7 @@ const (
 // is false when anything is the least unusual; then the general processor
 // decides. Where ok is true both give the same.
 //
-// ref: JSON-LD 1.1 API, Deserialize JSON-LD to RDF; N-Quads §4
+// ref: JSON-LD 1.1 API, Deserialize JSON-LD to RDF; RDF 1.1 N-Quads
 func fastHash(v *vocabulary, object map[string]any) (sum [sha256.Size]byte, lines int, ok bool) {
 	w := &writer{
 		vocabulary: v,

@@ -341,7 +341,7 @@ func (v *vocabulary) address(s string) bool {
 // delimits reports whether an address holds what separates the parts of a
 // statement, so that one line could be read as two different statements.
 //
-// ref: N-Quads §3 (IRIREF)
+// ref: RDF 1.1 N-Quads, production IRIREF
 func delimits(iri string) bool {
 	for i := 0; i < len(iri); i++ {
 		if c := iri[i]; c <= ' ' || c == '<' || c == '>' || c == '"' || c == '\\' {
