@@ -88,8 +88,9 @@ type Engine struct {
 
 	announces *lru.Cache[int64, []byte] // by sequence
 
-	mu      sync.Mutex // guards workers
+	mu      sync.Mutex // guards workers and byHost
 	workers map[string]*worker
+	byHost  map[string]map[*worker]bool
 	wg      sync.WaitGroup // every worker
 
 	dirtyMu sync.Mutex // guards dirty
@@ -110,7 +111,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return &Engine{
 		o: o, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit),
 		reload: make(chan struct{}, 1), ctrl: make(chan struct{}, 1),
-		announces: announces, workers: map[string]*worker{},
+		announces: announces, workers: map[string]*worker{}, byHost: map[string]map[*worker]bool{},
 		dirty: map[string]storage.Progress{}, flushC: make(chan struct{}, 1),
 	}, nil
 }
@@ -136,10 +137,8 @@ func (e *Engine) Erase(gone func(*storage.Entry) bool) {
 func (e *Engine) Heard(host string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, w := range e.workers {
-		if w.host == host {
-			signal(w.heard)
-		}
+	for w := range e.byHost[host] {
+		signal(w.heard)
 	}
 }
 
@@ -222,6 +221,10 @@ func (e *Engine) sync(ctx context.Context) error {
 		}
 		w := newWorker(e, s)
 		e.workers[s.Actor] = w
+		if e.byHost[s.Host] == nil {
+			e.byHost[s.Host] = map[*worker]bool{}
+		}
+		e.byHost[s.Host][w] = true
 		wctx, cancel := context.WithCancel(ctx)
 		w.cancel = cancel
 		e.wg.Go(func() {
@@ -233,6 +236,9 @@ func (e *Engine) sync(ctx context.Context) error {
 		if !seen[actor] {
 			w.cancel()
 			delete(e.workers, actor)
+			if delete(e.byHost[w.host], w); len(e.byHost[w.host]) == 0 {
+				delete(e.byHost, w.host)
+			}
 		}
 	}
 	return nil
