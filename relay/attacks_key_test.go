@@ -40,7 +40,9 @@ func TestKeyAttacks(t *testing.T) {
 		path := "/media/" + strings.ReplaceAll(upload, "/", "-")
 		l.serve(path, upload, string(actorDocument(l.url+path, &foe().PublicKey, nil)))
 	}
-	l.handle("/moves", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.url+"/moves", http.StatusFound) })
+	l.handle("/moves", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.url+"/moves", http.StatusFound)
+	})
 	elsewhere.serve("/moves", "", string(actorDocument(l.url+"/moves", &foe().PublicKey, nil)))
 	l.handle("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
 	l.handle("/file", func(w http.ResponseWriter, _ *http.Request) {

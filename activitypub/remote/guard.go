@@ -21,6 +21,7 @@ var reserved = prefixes(
 	"10.0.0.0/8",        // private
 	"100.64.0.0/10",     // shared by carriers, cloud metadata of some
 	"127.0.0.0/8",       // loopback
+	"168.63.129.16/32",  // the host of a virtual machine at Azure
 	"169.254.0.0/16",    // link-local, cloud metadata
 	"172.16.0.0/12",     // private
 	"192.0.0.0/24",      // protocol assignments
