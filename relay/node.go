@@ -194,8 +194,9 @@ func (n *Node) wire() error {
 	})
 	if n.engine, err = delivery.New(ctx, delivery.Options{
 		Store: n.store, Poster: n.client, Signer: signer, Relay: actor, Observer: deliveryEvents{n},
-		Author:  &sig.Author{KeyID: actor.KeyID(), Private: o.Key, AssertionID: actor.AssertionKeyID(), Assertion: assertion},
-		Timeout: o.DeliveryTimeout, Window: o.DeliveryWindow, Limit: o.DeliveryLimit,
+		SharedSignatures: !o.HostBound,
+		Author:           &sig.Author{KeyID: actor.KeyID(), Private: o.Key, AssertionID: actor.AssertionKeyID(), Assertion: assertion},
+		Timeout:          o.DeliveryTimeout, Window: o.DeliveryWindow, Limit: o.DeliveryLimit,
 		RetryMin: o.RetryMin, RetryMax: o.RetryMax, GiveUpAfter: o.GiveUpAfter, Log: o.Log, Now: o.Now,
 	}); err != nil {
 		return err

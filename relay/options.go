@@ -61,6 +61,7 @@ type Options struct {
 	FetchTimeout time.Duration
 
 	DeliveryTimeout time.Duration // of one POST; 10 s
+	HostBound       bool          // every request is signed for its host alone, at the price of an RSA signature each
 	DeliveryWindow  int           // activities in flight to one subscriber; 4
 	DeliveryLimit   int           // requests in flight in all; 256
 	RetryMin        time.Duration // first back-off; 2 s

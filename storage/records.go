@@ -105,7 +105,7 @@ type Subscriber struct {
 	Version       string // of the software, as NodeInfo gives it; "" unknown
 	ActorType     string // Application, Service, Group, …
 	IsRelay       bool   // a relay itself: what came from a relay never goes to it
-	SignatureForm string // "" host-bound
+	SignatureForm string // "" as its software takes it; "host": bound to its host, because it refused another
 	Filter        string // a query of the search language; "" everything
 	Cursor        int64  // sequence of the last entry it is done with
 	Created       time.Time

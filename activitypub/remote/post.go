@@ -68,6 +68,18 @@ func (c *Client) Post(ctx context.Context, inbox string, body []byte, sign func(
 	return answer, err
 }
 
+// PostOnce delivers an activity as Post does, with the headers that sign sets
+// and nothing else: no other scheme is tried.
+func (c *Client) PostOnce(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (Response, error) {
+	iri, err := c.usable(inbox)
+	if err != nil {
+		return Response{}, fmt.Errorf("post to %q: %w", inbox, err)
+	}
+	ctx, cancel := c.limited(ctx)
+	defer cancel()
+	return c.postOnce(ctx, iri, body, sign)
+}
+
 func (c *Client) postOnce(ctx context.Context, iri activitypub.IRI, body []byte, sign func(*http.Request) error) (Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, string(iri.WithoutFragment()), bytes.NewReader(body))
 	if err != nil {

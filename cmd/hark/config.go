@@ -78,6 +78,8 @@ type DeliveryConfig struct {
 	RetryMin    Duration `toml:"retry_min" want:"a duration, not longer than retry_max"`
 	RetryMax    Duration `toml:"retry_max" want:"a duration, not shorter than retry_min"`
 	GiveUpAfter Duration `toml:"give_up_after" want:"a duration, at least \"1h\""`
+
+	SharedSignatures string `toml:"shared_signatures" want:"\"auto\" or \"off\"" one:"auto off"`
 }
 
 // ConsentConfig is the section [consent].
@@ -129,6 +131,7 @@ func defaults() *Config {
 	c.Delivery.RetryMin = Duration(2 * time.Second)
 	c.Delivery.RetryMax = Duration(time.Hour)
 	c.Delivery.GiveUpAfter = Duration(7 * day)
+	c.Delivery.SharedSignatures = "auto"
 	c.Consent.Level = string(relay.ConsentOptOut)
 	c.Limits.HostRate = 50
 	c.Limits.GlobalRate = 1000
@@ -248,6 +251,7 @@ func (c *Config) options() relay.Options {
 		FetchTimeout:     time.Duration(c.Federation.Timeout),
 		DeliveryTimeout:  time.Duration(c.Delivery.Timeout),
 		DeliveryWindow:   c.Delivery.Window,
+		HostBound:        c.Delivery.SharedSignatures == "off",
 		DeliveryLimit:    c.Delivery.MaxRequests,
 		RetryMin:         time.Duration(c.Delivery.RetryMin),
 		RetryMax:         time.Duration(c.Delivery.RetryMax),

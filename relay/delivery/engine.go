@@ -25,6 +25,7 @@ type Store interface {
 	ListSubscribers(ctx context.Context, f storage.SubscriberFilter) ([]storage.Subscriber, error)
 	GetSubscriber(ctx context.Context, actor string) (storage.Subscriber, error)
 	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
+	SetSignatureForm(ctx context.Context, actor, form string) error
 	SetSubscriberSoftware(ctx context.Context, actor, software, version string) error
 	SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error)
 	SaveProgress(ctx context.Context, p []storage.Progress) error
@@ -36,11 +37,13 @@ type Store interface {
 // Poster sends signed requests.
 type Poster interface {
 	Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request, sig.Scheme) error) (remote.Response, error)
+	PostOnce(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (remote.Response, error)
 	NodeInfo(ctx context.Context, base string) (software, version string, err error)
 }
 
-// Signer signs a request host-bound.
+// Signer signs requests, bound to their host or for every inbox of a path.
 type Signer interface {
+	SignShared(path string, body []byte, now time.Time) (*sig.SharedSignature, error)
 	SignAs(scheme sig.Scheme, r *http.Request, body []byte, now time.Time) error
 }
 
@@ -61,20 +64,23 @@ type Observer interface {
 
 // Options are all that an Engine needs.
 type Options struct {
-	Store       Store
-	Poster      Poster
-	Signer      Signer
-	Author      Author // nil leaves the relay's own activities unsigned
-	Relay       activitypub.RelayActor
-	Observer    Observer
-	Timeout     time.Duration // of one request
-	Window      int           // requests in flight to one subscriber
-	Limit       int           // requests in flight in all
-	RetryMin    time.Duration
-	RetryMax    time.Duration
-	GiveUpAfter time.Duration
-	Log         *slog.Logger
-	Now         func() time.Time
+	Store    Store
+	Poster   Poster
+	Signer   Signer
+	Author   Author // nil leaves the relay's own activities unsigned
+	Relay    activitypub.RelayActor
+	Observer Observer
+	// SharedSignatures lets subscribers whose software takes them have
+	// signatures that leave the host open.
+	SharedSignatures bool
+	Timeout          time.Duration // of one request
+	Window           int           // requests in flight to one subscriber
+	Limit            int           // requests in flight in all
+	RetryMin         time.Duration
+	RetryMax         time.Duration
+	GiveUpAfter      time.Duration
+	Log              *slog.Logger
+	Now              func() time.Time
 }
 
 // Engine is the fan-out. New it, Run it; the other methods may be called from
@@ -87,6 +93,7 @@ type Engine struct {
 	ctrl   chan struct{}
 
 	announces *lru.Cache[int64, []byte] // by sequence
+	shared    *signatures
 
 	mu      sync.Mutex // guards workers and byHost
 	workers map[string]*worker
@@ -108,8 +115,12 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("announce cache: %w", err)
 	}
+	shared, err := newSignatures(o.Signer, o.Now)
+	if err != nil {
+		return nil, err
+	}
 	return &Engine{
-		o: o, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit),
+		o: o, shared: shared, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit),
 		reload: make(chan struct{}, 1), ctrl: make(chan struct{}, 1),
 		announces: announces, workers: map[string]*worker{}, byHost: map[string]map[*worker]bool{},
 		dirty: map[string]storage.Progress{}, flushC: make(chan struct{}, 1),
@@ -332,16 +343,10 @@ func (e *Engine) own(body []byte, sign func([]byte, time.Time) ([]byte, error)) 
 
 // post sends one signed request within the limit of requests in flight.
 func (e *Engine) post(ctx context.Context, inbox string, body []byte) (remote.Response, error) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
-		return remote.Response{}, ctx.Err()
-	}
-	defer func() { <-e.slots }()
-	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
-	defer cancel()
-	return e.o.Poster.Post(ctx, inbox, body, func(r *http.Request, scheme sig.Scheme) error {
-		return e.o.Signer.SignAs(scheme, r, body, e.o.Now())
+	return e.inSlot(ctx, func(ctx context.Context) (remote.Response, error) {
+		return e.o.Poster.Post(ctx, inbox, body, func(r *http.Request, scheme sig.Scheme) error {
+			return e.o.Signer.SignAs(scheme, r, body, e.o.Now())
+		})
 	})
 }
 

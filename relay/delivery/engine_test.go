@@ -95,6 +95,15 @@ func (m *memory) PutSubscription(_ context.Context, s *storage.Subscriber, contr
 	return nil
 }
 
+func (m *memory) SetSignatureForm(_ context.Context, actor, form string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.subs[actor]
+	s.SignatureForm = form
+	m.subs[actor] = s
+	return nil
+}
+
 func (m *memory) SetSubscriberSoftware(_ context.Context, actor, software, version string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -165,11 +174,15 @@ type inboxes struct {
 }
 
 func (p *inboxes) Post(ctx context.Context, inbox string, body []byte, sign func(*http.Request, sig.Scheme) error) (remote.Response, error) {
+	return p.PostOnce(ctx, inbox, body, func(r *http.Request) error { return sign(r, sig.SchemeCavage) })
+}
+
+func (p *inboxes) PostOnce(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (remote.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, inbox, nil)
 	if err != nil {
 		return remote.Response{}, err
 	}
-	if err := sign(r, sig.SchemeCavage); err != nil {
+	if err := sign(r); err != nil {
 		return remote.Response{}, err
 	}
 	p.mu.Lock()
@@ -202,6 +215,9 @@ func (p *inboxes) got(inbox string) []string {
 
 type noSignature struct{}
 
+func (noSignature) SignShared(path string, _ []byte, now time.Time) (*sig.SharedSignature, error) {
+	return &sig.SharedSignature{Path: path, Made: now}, nil
+}
 func (noSignature) SignAs(sig.Scheme, *http.Request, []byte, time.Time) error { return nil }
 
 type noEvents struct{}

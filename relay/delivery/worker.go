@@ -37,6 +37,7 @@ type result struct {
 	entry storage.Entry
 	form  Form
 	resp  remote.Response
+	host  bool // only a signature bound to its host was taken
 	err   error
 }
 
@@ -205,12 +206,12 @@ func (w *worker) start(ctx context.Context, sub *storage.Subscriber, entry stora
 		}
 	}
 	w.inflight[entry.Seq] = &entry
-	inbox := sub.Inbox
+	to := *sub
 	w.e.wg.Go(func() {
 		// What has started is finished even while the node stops: its
 		// own timeout bounds it, and the cursor then tells the truth.
-		resp, err := w.e.post(context.WithoutCancel(ctx), inbox, body)
-		w.results <- result{entry: entry, form: form, resp: resp, err: err}
+		resp, host, err := w.e.deliver(context.WithoutCancel(ctx), &to, entry.Seq, form, body)
+		w.results <- result{entry: entry, form: form, resp: resp, host: host, err: err}
 	})
 }
 
@@ -261,6 +262,9 @@ func (w *worker) finish(ctx context.Context, r result) {
 		w.failed(ctx, r, r.err.Error())
 		return
 	}
+	if r.host {
+		w.bind(ctx)
+	}
 	switch judge(r.resp.Status) {
 	case verdictTaken:
 		w.e.o.Observer.Delivered(w.host, r.form, r.resp.Took)
@@ -280,6 +284,21 @@ func (w *worker) finish(ctx context.Context, r result) {
 	default:
 		w.e.o.Observer.Failed(w.host, r.resp.Status)
 		w.failed(ctx, r, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
+	}
+}
+
+// bind remembers that the subscriber takes only signatures bound to its host.
+func (w *worker) bind(ctx context.Context) {
+	w.mu.Lock()
+	known := w.sub.SignatureForm == SignatureHost
+	w.sub.SignatureForm = SignatureHost
+	w.mu.Unlock()
+	if known {
+		return
+	}
+	w.e.o.Log.InfoContext(ctx, "subscriber refuses shared signatures", "subscriber", w.actor)
+	if err := w.e.o.Store.SetSignatureForm(context.WithoutCancel(ctx), w.actor, SignatureHost); err != nil {
+		w.e.o.Log.ErrorContext(ctx, "keep the signature form", "subscriber", w.actor, "error", err.Error())
 	}
 }
 

@@ -159,6 +159,15 @@ func (s *Store) SetSubscriberSoftware(ctx context.Context, actor, software, vers
 	return nil
 }
 
+// SetSignatureForm notes which form of signature a subscriber needs; nothing
+// else of its record is touched. A subscriber that is gone is no error.
+func (s *Store) SetSignatureForm(ctx context.Context, actor, form string) error {
+	return s.journal.w.do(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "UPDATE subscriber SET signature_form = ? WHERE actor = ?", form, actor)
+		return err
+	})
+}
+
 // SetSubscriberState moves a subscriber to a state if it is in one of from,
 // and reports whether it did.
 func (s *Store) SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error) {

@@ -47,6 +47,7 @@ type SubscriberStore interface {
 	ListSubscribers(ctx context.Context, f storage.SubscriberFilter) ([]storage.Subscriber, error)
 	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
 	SaveProgress(ctx context.Context, progress []storage.Progress) error
+	SetSignatureForm(ctx context.Context, actor, form string) error
 	SetSubscriberSoftware(ctx context.Context, actor, software, version string) error
 	SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error)
 	ListControls(ctx context.Context, due time.Time, limit int) ([]storage.Control, error)

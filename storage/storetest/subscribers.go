@@ -115,6 +115,11 @@ func state(t *testing.T, s SubscriberStore) {
 	known.Software, known.Version = "mastodon", "4.7.0"
 	got := must[storage.Subscriber](t)(s.GetSubscriber(ctx, known.Actor))
 	equal(t, "a subscriber whose software became known", got, *known)
+	noError(t, s.SetSignatureForm(ctx, known.Actor, "host"))
+	noError(t, s.SetSignatureForm(ctx, "https://nobody.example", "host"))
+	if got := must[storage.Subscriber](t)(s.GetSubscriber(ctx, known.Actor)); got.SignatureForm != "host" {
+		t.Errorf("signature form %q", got.SignatureForm)
+	}
 	if err := s.SetSubscriberSoftware(ctx, "https://nobody.example", "x", "1"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("software of nobody: %v", err)
 	}
