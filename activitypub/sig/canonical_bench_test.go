@@ -3,7 +3,7 @@ package sig
 import "testing"
 
 // common are the documents of which most are signed.
-var common = []string{"mastodon-create", "misskey-create", "mastodon-delete","mastodon-update-question","fedify-create"}
+var common = []string{"mastodon-create", "misskey-create", "mastodon-delete", "mastodon-update-question", "fedify-create"}
 
 func BenchmarkVerifyLD(b *testing.B) {
 	for _, name := range common {

@@ -360,8 +360,6 @@ func verifyECDSA(k *ecdsa.PublicKey, sum, signature []byte) bool {
 
 func encode64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
-func decode64(s string) ([]byte, error) { return base64.StdEncoding.Strict().DecodeString(s) }
-
 // checkHost compares the host that a request names with our own.
 func checkHost(r *http.Request, want string) error {
 	if want == "" {
