@@ -11,6 +11,7 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"time"
@@ -28,6 +29,9 @@ const (
 	maxIdlePerHost  = 4
 	maxIdle         = 1024
 	maxHeaderBytes  = 32 << 10
+	// sessionsKept is for how many hosts a TLS session is remembered, which
+	// makes a new connection to them cheap.
+	sessionsKept = 4_096
 )
 
 // Options configure a Client. The zero value is the safe one.
@@ -79,7 +83,8 @@ func New(o Options) *Client {
 	}
 	return &Client{o: o, knocks: newKnocks(), http: &http.Client{
 		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
+			DialContext:            newNames(net.DefaultResolver, o.Now).dial(dialer),
+			TLSClientConfig:        &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(sessionsKept), MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
 			MaxConnsPerHost:        maxConnsPerHost,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
