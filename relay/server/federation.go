@@ -19,11 +19,15 @@ const activityType = activitypub.ContentType + "; charset=utf-8"
 
 // inbox takes a delivery: the body within its limits, then the Inbox's verdict.
 func (s *Server) inbox(c echo.Context) error {
-	body, refusal := s.readBody(c)
+	body, done, refusal := s.readBody(c)
 	if refusal != nil {
 		s.unread.WithLabelValues(refusal.Reason).Inc()
+		if refusal.Status == http.StatusTooManyRequests || refusal.Status == http.StatusServiceUnavailable {
+			retryAfter(c, bodiesRetryIn)
+		}
 		return refusal
 	}
+	defer done()
 	out := s.o.Inbox.Receive(c.Request().Context(), c.Request(), body)
 	retryAfter(c, out.RetryAfter)
 	if out.Status >= http.StatusMultipleChoices {
@@ -33,38 +37,45 @@ func (s *Server) inbox(c echo.Context) error {
 }
 
 // readBody reads a delivery's body. What refuses it is cheap: nobody's key was
-// fetched and nothing was parsed.
-func (s *Server) readBody(c echo.Context) ([]byte, *Problem) {
+// fetched and nothing was parsed. done gives the body's memory back and is nil
+// where it is refused.
+func (s *Server) readBody(c echo.Context) (body []byte, done func(), refusal *Problem) {
 	r := c.Request()
 	tooLarge := problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes.")
 	// A header that is there twice is read by its first line here and by its
 	// last elsewhere, so it is none.
 	if types := r.Header.Values("Content-Type"); len(types) != 1 || !activitypub.IsActivityJSON(types[0]) {
-		return nil, problem(http.StatusUnsupportedMediaType, "content-type", `Send application/activity+json, or application/ld+json with the ActivityStreams profile.`)
+		return nil, nil, problem(http.StatusUnsupportedMediaType, "content-type", `Send application/activity+json, or application/ld+json with the ActivityStreams profile.`)
 	}
 	for _, enc := range r.Header.Values("Content-Encoding") {
 		if enc != "" && !strings.EqualFold(enc, "identity") {
-			return nil, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
+			return nil, nil, problem(http.StatusUnsupportedMediaType, "content-encoding", "Send the body uncompressed.")
 		}
 	}
 	if r.ContentLength > s.o.MaxBody {
-		return nil, tooLarge
+		return nil, nil, tooLarge
 	}
 	conn := http.NewResponseController(c.Response())
 	_ = conn.SetReadDeadline(time.Now().Add(s.o.BodyTimeout)) // not every connection has one
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, s.o.MaxBody))
-	var limit *http.MaxBytesError
-	switch {
-	case errors.As(err, &limit):
-		return nil, tooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, problem(http.StatusRequestTimeout, "slow", "The body did not arrive in time.")
-	case err != nil:
-		return nil, problem(http.StatusBadRequest, "body", "The body could not be read to its end.")
+	in := &arriving{from: http.MaxBytesReader(c.Response(), r.Body, s.o.MaxBody), bodies: s.bodies, network: network(s.client(r))}
+	body, err := io.ReadAll(in)
+	if err != nil {
+		in.done()
+		var limit *http.MaxBytesError
+		var full noRoom
+		switch {
+		case errors.As(err, &full):
+			return nil, nil, crowded(full)
+		case errors.As(err, &limit):
+			return nil, nil, tooLarge
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, nil, problem(http.StatusRequestTimeout, "slow", "The body did not arrive in time.")
+		}
+		return nil, nil, problem(http.StatusBadRequest, "body", "The body could not be read to its end.")
 	}
 	// The deadline was the body's; judging it may fetch keys and take longer.
 	_ = conn.SetReadDeadline(time.Time{})
-	return body, nil
+	return body, in.done, nil
 }
 
 // actor is the relay's actor; a person is shown the page about it.

@@ -142,6 +142,7 @@ type Server struct {
 	requests *limiters // of tokens
 	signIns  *limiters // of addresses
 	figures  figures
+	bodies   *bodies // of deliveries
 
 	mu      sync.Mutex     // guards streams
 	streams map[string]int // by token id
@@ -177,6 +178,7 @@ func New(o Options) (*Server, error) {
 		o: o, echo: echo.New(), streams: map[string]int{},
 		requests: newLimiters(o.RequestsPerMinute, max(10, o.RequestsPerMinute/5)),
 		signIns:  newLimiters(10, 20),
+		bodies:   newBodies(o.MaxBody),
 	}
 	pages, err := template.New("").Funcs(s.functions()).ParseFS(files, "templates/*.html")
 	if err != nil {
