@@ -61,6 +61,7 @@ func TestFollowAttacks(t *testing.T) {
 	}{
 		{"of somebody else", activityBy("Follow", eve, s.in.AuthorURI(0)), 400, "follow"},
 		{"of nothing", activityBy("Follow", eve, nil), 400, "follow"},
+		{"with a megabyte in it", []byte(strings.Replace(string(activityBy("Follow", eve, activitypub.Public)), `{`, `{"x":"`+strings.Repeat("x", 1_000_000)+`",`, 1)), 400, "follow"},
 		{"in the victim's name", activityBy("Follow", s.in.ActorURI(), activitypub.Public), 401, "actor"},
 		{"Undo of the victim's Follow (A3)", activityBy("Undo", s.in.ActorURI(), map[string]any{"type": "Follow", "actor": s.in.ActorURI(), "object": activitypub.Public}), 401, "actor"},
 		{"Undo with the victim inside (A4)", activityBy("Undo", eve, map[string]any{"type": "Follow", "actor": s.in.ActorURI(), "object": activitypub.Public}), 403, "inner-actor"},

@@ -99,7 +99,9 @@ func (s *Server) collection(name string) echo.HandlerFunc {
 			}
 			page = n
 		}
-		doc, err := s.o.Federation.Collection(c.Request().Context(), name, page)
+		doc, err := s.kept.read(name+" "+strconv.Itoa(page), s.o.Now(), func() ([]byte, error) {
+			return s.o.Federation.Collection(c.Request().Context(), name, page)
+		})
 		if err != nil {
 			return err
 		}
@@ -129,7 +131,9 @@ func (s *Server) nodeInfo(c echo.Context) error {
 	if version != "2.0" && version != "2.1" {
 		return echo.ErrNotFound
 	}
-	doc, err := s.o.Federation.NodeInfo(c.Request().Context(), version)
+	doc, err := s.kept.read("nodeinfo "+version, s.o.Now(), func() ([]byte, error) {
+		return s.o.Federation.NodeInfo(c.Request().Context(), version)
+	})
 	if err != nil {
 		return err
 	}

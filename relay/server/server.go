@@ -142,6 +142,7 @@ type Server struct {
 	requests *limiters // of tokens
 	signIns  *limiters // of addresses
 	figures  figures
+	kept     kept    // documents that anybody may ask for
 	bodies   *bodies // of deliveries
 
 	mu      sync.Mutex     // guards streams

@@ -25,7 +25,13 @@ const (
 	RefuseNoInbox       Refusal = "inbox-missing"
 	RefuseInnerActor    Refusal = "inner-actor"
 	RefuseUnknownFollow Refusal = "unknown-follow"
+	RefuseLarge         Refusal = "follow-large"
 )
+
+// maxFollow is the length in bytes of the longest Follow that is taken. It is
+// kept for as long as the subscription and echoed in every answer; real ones
+// have a few hundred.
+const maxFollow = 16 << 10
 
 // Sentence says the refusal in words for the sender.
 func (r Refusal) Sentence() string {
@@ -40,6 +46,8 @@ func (r Refusal) Sentence() string {
 		return "The actor of the embedded activity differs from the actor of the Undo."
 	case RefuseUnknownFollow:
 		return "No such subscription is known here; nothing was changed."
+	case RefuseLarge:
+		return "The Follow is larger than 16 KiB, which none has reason to be."
 	}
 	return ""
 }
@@ -83,6 +91,9 @@ func (id Identity) Follow(req Request) (*storage.Subscriber, []storage.Control, 
 		flavour = storage.FlavourLitePub
 	default:
 		return nil, nil, RefuseObject, nil
+	}
+	if len(req.Body) > maxFollow {
+		return nil, nil, RefuseLarge, nil
 	}
 	if req.Actor.Inbox == "" {
 		return nil, nil, RefuseNoInbox, nil

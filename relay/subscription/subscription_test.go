@@ -92,6 +92,18 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A Follow is kept and echoed, so it is no place to store things.
+func TestLargeFollow(t *testing.T) {
+	env, body := follow(t, "https://m.example/actor", activitypub.Public)
+	for size, want := range map[int]Refusal{len(body): RefuseNone, maxFollow: RefuseNone, maxFollow + 1: RefuseLarge} {
+		padded := append(bytes.Repeat([]byte(" "), size-len(body)), body...)
+		_, _, refusal, err := relay.Follow(Request{Envelope: env, Body: padded, Actor: actorDoc("https://m.example/inbox"), Now: now})
+		if err != nil || refusal != want || want != RefuseNone && refusal.Sentence() == "" {
+			t.Errorf("%d bytes: refusal %q, %v", size, refusal, err)
+		}
+	}
+}
+
 func TestUndo(t *testing.T) {
 	active := &storage.Subscriber{Actor: "https://m.example/actor", FollowID: "https://m.example/f/1", State: storage.StateActive, FollowBackID: "https://relay.example/activities/1", Mutual: true, Inbox: "https://m.example/inbox"}
 	undo := func(actor, inner string) *activitypub.Envelope {
