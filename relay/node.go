@@ -98,7 +98,7 @@ func setDefaults(o *Options) {
 	def(&o.JournalRetention, 7*24*time.Hour)
 	def(&o.Retention, 30*24*time.Hour)
 	if o.DeliveryWindow <= 0 {
-		o.DeliveryWindow = 4
+		o.DeliveryWindow = 16
 	}
 	if o.DeliveryLimit <= 0 {
 		o.DeliveryLimit = 256

@@ -62,7 +62,7 @@ type Options struct {
 
 	DeliveryTimeout time.Duration // of one POST; 10 s
 	HostBound       bool          // every request is signed for its host alone, at the price of an RSA signature each
-	DeliveryWindow  int           // activities in flight to one subscriber; 4
+	DeliveryWindow  int           // activities in flight to one subscriber at most; 16
 	DeliveryLimit   int           // requests in flight in all; 256
 	RetryMin        time.Duration // first back-off; 2 s
 	RetryMax        time.Duration // longest back-off; 1 h

@@ -126,7 +126,7 @@ func defaults() *Config {
 	c.Relay.Publishers = string(relay.PublishersSubscribers)
 	c.Relay.Upstream = []string{}
 	c.Delivery.Timeout = Duration(10 * time.Second)
-	c.Delivery.Window = 4
+	c.Delivery.Window = 16
 	c.Delivery.MaxRequests = 256
 	c.Delivery.RetryMin = Duration(2 * time.Second)
 	c.Delivery.RetryMax = Duration(time.Hour)

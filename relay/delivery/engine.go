@@ -75,7 +75,8 @@ type Options struct {
 	SharedSignatures bool
 	Timeout          time.Duration // of one request
 	Window           int           // requests in flight to one subscriber
-	Limit            int           // requests in flight in all
+	Limit            int           // requests in flight in all, as long as they are answered quickly
+	CatchUpRate      float64       // of a backlog, a second and subscriber; 0: 100
 	RetryMin         time.Duration
 	RetryMax         time.Duration
 	GiveUpAfter      time.Duration
@@ -88,7 +89,8 @@ type Options struct {
 type Engine struct {
 	o      Options
 	feed   *feed
-	slots  chan struct{} // one for each request in flight
+	slots  chan struct{} // one for each request in flight that is not slow
+	slow   chan struct{} // one for each that is
 	reload chan struct{}
 	ctrl   chan struct{}
 
@@ -107,6 +109,9 @@ type Engine struct {
 
 // New returns an Engine that has not started.
 func New(ctx context.Context, o Options) (*Engine, error) {
+	if o.CatchUpRate <= 0 {
+		o.CatchUpRate = defaultCatchUp
+	}
 	_, head, err := o.Store.Bounds(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("journal bounds: %w", err)
@@ -120,7 +125,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		o: o, shared: shared, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit),
+		o: o, shared: shared, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit), slow: make(chan struct{}, slowShare*o.Limit),
 		reload: make(chan struct{}, 1), ctrl: make(chan struct{}, 1),
 		announces: announces, workers: map[string]*worker{}, byHost: map[string]map[*worker]bool{},
 		dirty: map[string]storage.Progress{}, flushC: make(chan struct{}, 1),
@@ -266,17 +271,23 @@ func (e *Engine) progress(p storage.Progress) {
 // flushLoop writes cursors as fast as the store takes them; what changed while
 // one write was under way goes into the next.
 func (e *Engine) flushLoop(ctx context.Context) {
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.flushC:
-			e.flush(ctx)
+		case <-again.C:
+		}
+		if !e.flush(ctx) {
+			again.Reset(time.Second)
 		}
 	}
 }
 
-func (e *Engine) flush(ctx context.Context) {
+// flush writes what is dirty and tells the workers; false if it could not.
+func (e *Engine) flush(ctx context.Context) bool {
 	e.dirtyMu.Lock()
 	batch := make([]storage.Progress, 0, len(e.dirty))
 	for _, p := range e.dirty {
@@ -285,18 +296,29 @@ func (e *Engine) flush(ctx context.Context) {
 	clear(e.dirty)
 	e.dirtyMu.Unlock()
 	if len(batch) == 0 {
-		return
+		return true
 	}
-	if err := e.o.Store.SaveProgress(ctx, batch); err != nil && !errors.Is(err, context.Canceled) {
-		e.o.Log.ErrorContext(ctx, "write cursors", "error", err.Error())
+	if err := e.o.Store.SaveProgress(ctx, batch); err != nil {
+		if !errors.Is(err, context.Canceled) {
+			e.o.Log.ErrorContext(ctx, "write cursors", "error", err.Error())
+		}
 		e.dirtyMu.Lock()
+		defer e.dirtyMu.Unlock()
 		for _, p := range batch {
 			if _, newer := e.dirty[p.Actor]; !newer {
 				e.dirty[p.Actor] = p
 			}
 		}
-		e.dirtyMu.Unlock()
+		return false
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range batch {
+		if w, ok := e.workers[p.Actor]; ok {
+			w.keptAt(p.Cursor)
+		}
+	}
+	return true
 }
 
 // Lags returns how many entries each live subscriber is behind, by actor.

@@ -242,6 +242,11 @@ func post(object string, i int) storage.Entry {
 // run starts an engine in a bubble of fake time; the returned function stops it.
 func run(t *testing.T, m *memory, p *inboxes) (*Engine, func()) {
 	t.Helper()
+	return runOn(t, m, p)
+}
+
+func runOn(t *testing.T, m Store, p *inboxes) (*Engine, func()) {
+	t.Helper()
 	p.taken, p.tries = map[string][]string{}, map[string]int{}
 	e, err := New(t.Context(), Options{
 		Store: m, Poster: p, Signer: noSignature{}, Observer: noEvents{},

@@ -135,16 +135,3 @@ func (e *Engine) postShared(ctx context.Context, inbox string, key sharedKey, bo
 		})
 	})
 }
-
-// inSlot makes one request within the limit of requests in flight.
-func (e *Engine) inSlot(ctx context.Context, send func(context.Context) (remote.Response, error)) (remote.Response, error) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
-		return remote.Response{}, ctx.Err()
-	}
-	defer func() { <-e.slots }()
-	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
-	defer cancel()
-	return send(ctx)
-}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"hark/activitypub/remote"
 	"hark/storage"
@@ -30,7 +34,11 @@ type worker struct {
 	retry    []storage.Entry // failed, in order; they go first
 	finished map[int64]bool  // done ahead of the cursor
 	results  chan result
-	window   int
+	unsaved  []int64 // delivered, but the cursor in the store may not say so yet; ascending
+	pace     pace
+	catchUp  *rate.Limiter // for what is old already when it is sent
+
+	saved atomic.Int64 // the cursor as the store has it
 }
 
 type result struct {
@@ -42,12 +50,32 @@ type result struct {
 }
 
 func newWorker(e *Engine, s storage.Subscriber) *worker {
-	return &worker{
+	w := &worker{
 		e: e, actor: s.Actor, host: s.Host, heard: make(chan struct{}, 1), poke: make(chan struct{}, 1),
 		sub: s, cursor: s.Cursor, next: s.Cursor,
 		inflight: map[int64]*storage.Entry{}, finished: map[int64]bool{},
-		results: make(chan result, e.o.Window), window: e.o.Window,
+		results: make(chan result, e.o.Window), pace: newPace(e.o.Window),
+		catchUp: rate.NewLimiter(rate.Limit(e.o.CatchUpRate), max(1, int(e.o.CatchUpRate))),
 	}
+	w.saved.Store(s.Cursor)
+	return w
+}
+
+// keptAt tells that the store has the cursor.
+func (w *worker) keptAt(cursor int64) {
+	w.saved.Store(cursor)
+	signal(w.poke)
+}
+
+// room tells whether one more request may start. What has been delivered
+// counts until the store knows, so that after a crash no more than a window is
+// sent again.
+func (w *worker) room() bool {
+	saved := w.saved.Load()
+	for len(w.unsaved) > 0 && w.unsaved[0] <= saved {
+		w.unsaved = w.unsaved[1:]
+	}
+	return len(w.inflight) < w.pace.window && len(w.inflight)+len(w.unsaved) < w.e.o.Window
 }
 
 // update takes a newer record; cursor and health stay the worker's own.
@@ -95,9 +123,13 @@ func (w *worker) run(ctx context.Context) {
 			timer = time.NewTimer(sub.Health.RetryAt.Sub(now))
 			wait = timer.C
 		default:
-			if err := w.launch(ctx, &sub, head); err != nil && ctx.Err() == nil {
+			later, err := w.launch(ctx, &sub, head)
+			if err != nil && ctx.Err() == nil {
 				w.e.o.Log.ErrorContext(ctx, "fan-out", "subscriber", sub.Actor, "error", err.Error())
-				timer = time.NewTimer(time.Second)
+				later = time.Second
+			}
+			if later > 0 {
+				timer = time.NewTimer(later)
 				wait = timer.C
 			}
 		}
@@ -127,34 +159,56 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// launch starts requests until the window is full or nothing is left.
-func (w *worker) launch(ctx context.Context, sub *storage.Subscriber, head int64) error {
-	for len(w.retry) > 0 && len(w.inflight) < w.window {
+// launch starts requests until the window is full or nothing is left. later is
+// how long to wait before more may start, 0 if something else will tell.
+func (w *worker) launch(ctx context.Context, sub *storage.Subscriber, head int64) (later time.Duration, err error) {
+	if len(w.inflight) == 0 {
+		w.pace.rested(w.e.o.Now())
+	}
+	for len(w.retry) > 0 && w.room() {
 		if w.conflicts(&w.retry[0]) {
-			return nil
+			return 0, nil
 		}
 		entry := w.retry[0]
 		w.retry = w.retry[1:]
 		w.start(ctx, sub, entry)
 	}
-	for len(w.retry) == 0 && len(w.inflight) < w.window && w.next < head {
+	for len(w.retry) == 0 && w.room() && w.next < head {
 		entries, err := w.e.feed.after(ctx, w.next)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if len(entries) == 0 {
-			return nil
+			return 0, nil
 		}
 		w.gap(ctx, entries[0].Seq)
 		for i := range entries {
-			if len(w.inflight) >= w.window || w.conflicts(&entries[i]) {
-				return nil
+			if !w.room() || w.conflicts(&entries[i]) {
+				return 0, nil
+			}
+			if later := w.tooFast(&entries[i]); later > 0 {
+				return later, nil
 			}
 			w.next = entries[i].Seq
 			w.start(ctx, sub, entries[i])
 		}
 	}
-	return nil
+	return 0, nil
+}
+
+// tooFast bounds the rate at which a backlog is sent: a subscriber that comes
+// back after an outage is not drowned, nor does it crowd out the others.
+func (w *worker) tooFast(e *storage.Entry) time.Duration {
+	now := w.e.o.Now()
+	if now.Sub(e.Received) < oldAfter {
+		return 0
+	}
+	r := w.catchUp.ReserveN(now, 1)
+	later := r.DelayFrom(now)
+	if later > 0 {
+		r.CancelAt(now)
+	}
+	return later
 }
 
 // gap counts the entries that the journal no longer holds.
@@ -268,7 +322,11 @@ func (w *worker) finish(ctx context.Context, r result) {
 	switch judge(r.resp.Status) {
 	case verdictTaken:
 		w.e.o.Observer.Delivered(w.host, r.form, r.resp.Took)
-		w.window = min(w.e.o.Window, w.window+1)
+		w.pace.good(now, r.resp.Took, len(w.inflight)+1)
+		w.unsaved = append(w.unsaved, 0)
+		at, _ := slices.BinarySearch(w.unsaved[:len(w.unsaved)-1], r.entry.Seq)
+		copy(w.unsaved[at+1:], w.unsaved[at:])
+		w.unsaved[at] = r.entry.Seq
 		w.health(func(h *storage.Health) {
 			h.LastSuccess, h.Delivered = now, h.Delivered+1
 			h.Failures, h.FailingSince, h.RetryAt = 0, time.Time{}, time.Time{}
@@ -316,7 +374,7 @@ func (w *worker) again(entry storage.Entry) {
 // failed backs the subscriber off as a whole; a long series suspends it.
 func (w *worker) failed(ctx context.Context, r result, reason string) {
 	w.again(r.entry)
-	w.window = 1
+	w.pace.bad()
 	now := w.e.o.Now()
 	var health storage.Health
 	w.health(func(h *storage.Health) {
