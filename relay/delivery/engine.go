@@ -82,6 +82,9 @@ type Options struct {
 	GiveUpAfter      time.Duration
 	Log              *slog.Logger
 	Now              func() time.Time
+	// Allows tells whether a subscriber's filter lets an entry pass; nil: all
+	// pass. The workers call it, many at once; it does not block for long.
+	Allows func(sub *storage.Subscriber, e *storage.Entry) bool
 }
 
 // Engine is the fan-out. New it, Run it; the other methods may be called from

@@ -243,6 +243,9 @@ func (w *worker) conflicts(e *storage.Entry) bool {
 
 func (w *worker) start(ctx context.Context, sub *storage.Subscriber, entry storage.Entry) {
 	form, reason := FormFor(&entry, sub, w.e.o.Now())
+	if allows := w.e.o.Allows; allows != nil && (form == FormForward || form == FormAnnounce) && !allows(sub, &entry) {
+		form, reason = FormPass, "its filter does not match"
+	}
 	switch form {
 	case FormSkip:
 		w.e.o.Observer.Skipped(sub.Host, reason)
