@@ -3,10 +3,12 @@ package server
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -79,4 +81,68 @@ func TestBodiesAtOnce(t *testing.T) {
 	if _, figures := ask(t, "GET", h.URL+"/metrics", ""); !strings.Contains(figures, `hark_inbox_unread_total{reason="rate-all"} 1`) {
 		t.Error("not counted")
 	}
+}
+
+// TestFormsAreSmall: nobody has a form of megabytes, or files, taken in.
+func TestFormsAreSmall(t *testing.T) {
+	h, n := start(t)
+	big := strings.Repeat("x", maxForm+1)
+	form := "application/x-www-form-urlencoded"
+	files := "--x\r\nContent-Disposition: form-data; name=\"token\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 1000) + "\r\n--x--\r\n"
+	for _, tt := range []struct {
+		name, path, contentType, body string
+		status                        int
+		reason                        string
+	}{
+		{"a large form", "/signin", form, "token=" + big, 413, "too-large"},
+		{"files", "/signin", `multipart/form-data; boundary=x`, files, 415, "content-type"},
+		{"files, in capitals", "/signin", ` Multipart/Form-Data; boundary=x`, files, 415, "content-type"},
+		{"a large form for the operator", "/admin/rules", form, "host=" + big, 413, "too-large"},
+		{"a large document for the operator", "/api/hark/v1/subscribers/accept", "application/json", `{"actor":"` + big + `"}`, 413, "too-large"},
+		{"a body where there is nothing to send", "/search", form, big, 413, "too-large"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp, body := ask(t, "POST", h.URL+tt.path, tt.body, "Content-Type", tt.contentType)
+			if resp.StatusCode != tt.status || !strings.Contains(body, `"reason":"`+tt.reason+`"`) {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+		})
+	}
+	// A form whose length is not said is read as far as it may be long.
+	endless := &countingReader{most: 32 << 20}
+	r, err := http.NewRequest(http.MethodPost, h.URL+"/signin", endless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form)
+	resp, err := http.DefaultClient.Do(r)
+	if err == nil {
+		_ = resp.Body.Close()
+		if resp.StatusCode < 400 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	if endless.n.Load() >= endless.most {
+		t.Error("all of an endless form was read")
+	}
+	if len(n.audited) != 0 {
+		t.Errorf("%+v", n.audited)
+	}
+}
+
+// countingReader is a form of as many bytes as are read of it, up to most.
+type countingReader struct {
+	n    atomic.Int64
+	most int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	if c.n.Load() >= c.most {
+		return 0, io.EOF
+	}
+	for i := range p {
+		p[i] = 'x'
+	}
+	c.n.Add(int64(len(p)))
+	return len(p), nil
 }

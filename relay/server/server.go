@@ -201,7 +201,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.failed
-	s.echo.Use(s.counted, s.recovered, s.headers)
+	s.echo.Use(s.counted, s.recovered, s.headers, s.bounded)
 	return s, s.routes()
 }
 
@@ -298,6 +298,30 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.o.SecureCookies {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
+		return next(c)
+	}
+}
+
+// maxForm is the length in bytes of what people and programs send to anything
+// but the inbox: a token, a name, a reason.
+const maxForm = 64 << 10
+
+// bounded limits bodies before anything reads them: a form parser would take
+// 32 MiB into memory, and a file of any size to disk, from whoever asks. The
+// inbox has limits of its own.
+func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if c.Path() == "/inbox" {
+			return next(c)
+		}
+		if r.ContentLength > maxForm {
+			return problem(http.StatusRequestEntityTooLarge, "too-large", "The body is larger than "+strconv.Itoa(maxForm)+" bytes.")
+		}
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Type"))), "multipart/") {
+			return problem(http.StatusUnsupportedMediaType, "content-type", "Nothing here takes files; send application/x-www-form-urlencoded or JSON.")
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxForm)
 		return next(c)
 	}
 }
