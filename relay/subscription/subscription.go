@@ -214,7 +214,10 @@ func (id Identity) Undo(env *activitypub.Envelope, existing *storage.Subscriber,
 	if undo != nil {
 		controls = append(controls, *undo)
 	}
-	sub.State = storage.StateLeft
+	// Whom the operator refused does not begin anew by leaving.
+	if sub.State != storage.StateRejected {
+		sub.State = storage.StateLeft
+	}
 	sub.Updated = now
 	sub.Mutual, sub.FollowBackID = false, ""
 	return &sub, controls, RefuseNone, nil

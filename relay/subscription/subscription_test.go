@@ -131,6 +131,28 @@ func TestUndo(t *testing.T) {
 	}
 }
 
+// TestRefusedStaysRefused: leaving and coming back does not undo what the
+// operator decided.
+func TestRefusedStaysRefused(t *testing.T) {
+	env, body := follow(t, "https://m.example/actor", activitypub.Public)
+	refused := &storage.Subscriber{Actor: "https://m.example/actor", FollowID: env.ID, Follow: body, State: storage.StateRejected, Inbox: "https://m.example/inbox"}
+	undo, err := activitypub.ParseEnvelope(fmt.Appendf(nil, `{"type":"Undo","actor":"https://m.example/actor","object":%s}`, body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, controls, refusal, err := relay.Undo(undo, refused, now)
+	if err != nil || refusal != RefuseNone || left.State != storage.StateRejected || len(controls) != 0 {
+		t.Fatalf("left: %+v, %v, refusal %q, %v", left, controls, refusal, err)
+	}
+	back, controls, refusal, err := relay.Follow(Request{Envelope: env, Body: body, Actor: actorDoc("https://m.example/inbox"), Existing: left, Now: now})
+	if err != nil || refusal != RefuseNone || back.State != storage.StateRejected {
+		t.Fatalf("back: %+v, refusal %q, %v", back, refusal, err)
+	}
+	if len(controls) != 1 || controls[0].Kind != storage.ControlReject {
+		t.Errorf("answered with %+v", controls)
+	}
+}
+
 func TestAnswer(t *testing.T) {
 	sub := &storage.Subscriber{Actor: "https://p.example/relay", FollowBackID: "https://relay.example/activities/1"}
 	answer := func(typ, object string) *activitypub.Envelope {
