@@ -20,6 +20,7 @@ import (
 const (
 	busyTimeout = 10 * time.Second // how long a lock of another process is waited for
 	readers     = 8                // reading connections of one database
+	readersRest = 5 * time.Minute  // one that is not used for so long gives its memory back
 )
 
 // database is one file: a single writing connection, driven by a writer, and
@@ -59,17 +60,29 @@ var pragmas = []pragma{
 // readOnly is added for the pool of readers.
 var readOnly = pragma{"query_only", "ON", "1"}
 
+// readPragmas are those of the readers: eight of them share what the writer
+// has alone, because a page that one of them misses the system has in memory.
+var readPragmas = func() []pragma {
+	out := append([]pragma{}, pragmas...)
+	for i := range out {
+		if out[i].name == "cache_size" {
+			out[i].value, out[i].want = "-2048", "-2048"
+		}
+	}
+	return append(out, readOnly)
+}()
+
 // dsn names the file for the driver. mode=rw never creates it: a database
 // that is missing must not be made by accident.
 func dsn(path string, write bool) string {
 	v := url.Values{"mode": {"rw"}, "_dqs": {"0"}}
-	for _, p := range pragmas {
-		v.Add("_pragma", p.name+"("+p.value+")")
-	}
+	settings := readPragmas
 	if write {
+		settings = pragmas
 		v.Set("_txlock", "immediate") // a deferred reader that turns writer fails at once, whatever the timeout
-	} else {
-		v.Add("_pragma", readOnly.name+"("+readOnly.value+")")
+	}
+	for _, p := range settings {
+		v.Add("_pragma", p.name+"("+p.value+")")
 	}
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + v.Encode()
 }
@@ -100,13 +113,14 @@ func (d *database) open(ctx context.Context, sc schema, create bool) error {
 	}
 	d.reads.SetMaxOpenConns(readers)
 	d.reads.SetMaxIdleConns(readers)
+	d.reads.SetConnMaxIdleTime(readersRest)
 	if err := checkPragmas(ctx, d.writes, pragmas); err != nil {
 		return err
 	}
 	if err := migrate(ctx, d.writes, sc, create); err != nil {
 		return err
 	}
-	if err := checkPragmas(ctx, d.reads, append(pragmas[:len(pragmas):len(pragmas)], readOnly)); err != nil {
+	if err := checkPragmas(ctx, d.reads, readPragmas); err != nil {
 		return err
 	}
 	d.w, err = newWriter(ctx, d.writes)
