@@ -20,6 +20,7 @@ type metrics struct {
 	delivered *prometheus.CounterVec // by form
 	failed    *prometheus.CounterVec // by class of status
 	skipped   prometheus.Counter
+	filtered  *prometheus.CounterVec // by reason
 	took      prometheus.Histogram
 	stored    prometheus.Counter
 	notStored *prometheus.CounterVec // by rule
@@ -37,6 +38,7 @@ func newMetrics() *metrics {
 		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_delivered_total", Help: "Activities that subscribers took, by form."}, []string{"form"}),
 		failed:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_delivery_failures_total", Help: "Deliveries that failed, by class of answer."}, []string{"class"}),
 		skipped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "hark_delivery_skipped_total", Help: "Activities that a subscriber could not take or refused for good."}),
+		filtered:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_delivery_filtered_total", Help: "New posts that a subscriber's filter kept from it, by reason."}, []string{"reason"}),
 		took:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hark_delivery_seconds", Help: "Time of a delivery that was taken.", Buckets: prometheus.ExponentialBuckets(0.002, 2, 14)}),
 		stored:    prometheus.NewCounter(prometheus.CounterOpts{Name: "hark_posts_stored_total", Help: "Posts stored."}),
 		notStored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_posts_not_stored_total", Help: "Posts heard and not stored, by rule."}, []string{"rule"}),
@@ -46,7 +48,7 @@ func newMetrics() *metrics {
 		lag:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_lag_entries", Help: "Entries that the slowest live subscriber is behind."}),
 		gaps:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_gap_entries", Help: "Entries that subscribers never got because the journal no longer held them."}),
 	}
-	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.gaps,
+	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.gaps,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range inbox.Reasons() {
 		m.inbox.WithLabelValues(string(r))
@@ -88,6 +90,7 @@ func (l listenEvents) Labelled(label string) { l.n.metrics.labels.WithLabelValue
 func (l listenEvents) NotStored(rule string) { l.n.metrics.notStored.WithLabelValues(rule).Inc() }
 func (l listenEvents) Erased(objectID, actor string) {
 	l.n.erased.Store(true)
+	l.n.filters.Forget()
 	l.n.engine.Erase(func(e *storage.Entry) bool {
 		if e.Type == "Delete" || e.Type == "Undo" {
 			return false

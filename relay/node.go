@@ -51,6 +51,7 @@ type Node struct {
 	keys     *inbox.Keys
 	inbox    *inbox.Inbox
 	resolver *inbox.Resolver
+	filters  *filters
 	engine   *delivery.Engine
 	listener *listen.Listener
 	hub      *listen.Hub
@@ -192,10 +193,17 @@ func (n *Node) wire() error {
 		Dropped:  func(r inbox.Reason) { n.metrics.dropped.WithLabelValues(string(r)).Inc() },
 		Log:      o.Log, Now: o.Now,
 	})
+	if n.filters, err = newFilters(filterOptions{
+		author: n.knownAuthor, software: n.dir.Software, judge: judge, rules: rules, log: o.Log,
+		counted: func(reason string) { n.metrics.filtered.WithLabelValues(reason).Inc() },
+	}); err != nil {
+		return err
+	}
 	if n.engine, err = delivery.New(ctx, delivery.Options{
 		Store: n.store, Poster: n.client, Signer: signer, Relay: actor, Observer: deliveryEvents{n},
 		SharedSignatures: !o.HostBound,
 		Author:           &sig.Author{KeyID: actor.KeyID(), Private: o.Key, AssertionID: actor.AssertionKeyID(), Assertion: assertion},
+		Allows:           func(sub *storage.Subscriber, e *storage.Entry) bool { return n.filters.Allows(sub.Filter, e) },
 		Timeout:          o.DeliveryTimeout, Window: o.DeliveryWindow, Limit: o.DeliveryLimit,
 		RetryMin: o.RetryMin, RetryMax: o.RetryMax, GiveUpAfter: o.GiveUpAfter, Log: o.Log, Now: o.Now,
 	}); err != nil {

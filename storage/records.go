@@ -108,6 +108,7 @@ type Subscriber struct {
 	SignatureForm string // "" as its software takes it; "host": bound to its host, because it refused another
 	Filter        string // a query of the search language; "" everything
 	Cursor        int64  // sequence of the last entry it is done with
+	Rewinds       int64  // how often an operator set the cursor back
 	Created       time.Time
 	Updated       time.Time
 	Health        Health
@@ -156,9 +157,10 @@ type Control struct {
 // Progress is what delivery writes back for one subscriber. The state is not
 // part of it: a flush never undoes what an operator changed meanwhile.
 type Progress struct {
-	Actor  string
-	Cursor int64
-	Health Health
+	Actor   string
+	Cursor  int64
+	Rewinds int64 // of the record that the cursor goes on from
+	Health  Health
 }
 
 // SubscriberFilter selects subscribers; zero values select all.

@@ -287,9 +287,7 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 	if err != nil {
 		return nil, "unreadable"
 	}
-	if note.AttributedTo == "" && kind != storage.OpUpdate {
-		note.AttributedTo = e.Actor
-	}
+	ascribe(note, e)
 	remove := []storage.Op(nil)
 	if kind == storage.OpUpdate {
 		note.AttributedTo = e.Actor // an Update never changes an author
@@ -318,10 +316,7 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 	if kind == storage.OpUpdate && p.Edited.IsZero() {
 		p.Edited = e.Received
 	}
-	label(p, l.o.Classifier.Classify(ctx, inputOf(p, note.Language)))
-	if l.o.Rules != nil {
-		l.o.Rules(p)
-	}
+	Judge(ctx, p, note.Language, l.o.Classifier, l.o.Rules)
 	return []storage.Op{{Kind: kind, Post: p}}, ""
 }
 

@@ -29,6 +29,9 @@ var journalSchema1 string
 //go:embed schema/journal-2.sql
 var journalSchema2 string
 
+//go:embed schema/journal-3.sql
+var journalSchema3 string
+
 //go:embed schema/archive-1.sql
 var archiveSchema1 string
 
@@ -39,7 +42,7 @@ const (
 )
 
 var (
-	journalSchema = schema{name: "journal", appID: 0x4861724a, steps: []string{journalSchema1, journalSchema2}}
+	journalSchema = schema{name: "journal", appID: 0x4861724a, steps: []string{journalSchema1, journalSchema2, journalSchema3}}
 	archiveSchema = schema{name: "archive", appID: 0x48617241, steps: []string{archiveSchema1}}
 )
 

@@ -12,7 +12,7 @@ import (
 const subscriberColumns = `actor, host, inbox, flavour, state, follow_id, follow, follow_back_id, mutual,
 	software, actor_type, is_relay, signature_form, filter, cursor, created, updated,
 	last_success, last_error, last_error_at, failing_since, failures, retry_at,
-	delivered, skipped, gaps, last_skip, last_activity, version`
+	delivered, skipped, gaps, last_skip, last_activity, version, rewinds`
 
 func scanSubscriber(row interface{ Scan(...any) error }) (s storage.Subscriber, err error) {
 	var created, updated, success, errorAt, failing, retry, activity int64
@@ -20,7 +20,7 @@ func scanSubscriber(row interface{ Scan(...any) error }) (s storage.Subscriber, 
 	err = row.Scan(&s.Actor, &s.Host, &s.Inbox, &s.Flavour, &s.State, &s.FollowID, &s.Follow, &s.FollowBackID, &s.Mutual,
 		&s.Software, &s.ActorType, &s.IsRelay, &s.SignatureForm, &s.Filter, &s.Cursor, &created, &updated,
 		&success, &h.LastError, &errorAt, &failing, &h.Failures, &retry,
-		&h.Delivered, &h.Skipped, &h.Gaps, &h.LastSkip, &activity, &s.Version)
+		&h.Delivered, &h.Skipped, &h.Gaps, &h.LastSkip, &activity, &s.Version, &s.Rewinds)
 	s.Follow = nonEmpty(s.Follow)
 	s.Created, s.Updated = at(created), at(updated)
 	h.LastSuccess, h.LastErrorAt, h.FailingSince = at(success), at(errorAt), at(failing)
@@ -69,7 +69,8 @@ func (s *Store) ListSubscribers(ctx context.Context, f storage.SubscriberFilter)
 
 // PutSubscription keeps a subscriber and queues the control messages that its
 // change calls for, in one transaction. It sets the IDs of the controls. A
-// cursor is never moved back: of the kept and the given one the later stays.
+// cursor is never moved back: of the kept and the given one the later stays,
+// or the kept one where SetCursor moved it after the record was read.
 // An Accept or Reject replaces one to the same actor that is not yet
 // delivered, so that a retried old answer cannot arrive after a newer one.
 func (s *Store) PutSubscription(ctx context.Context, sub *storage.Subscriber, controls []storage.Control) error {
@@ -102,14 +103,14 @@ func (t *tx) putSubscriber(ctx context.Context, sub *storage.Subscriber) error {
 	args := append([]any{sub.Actor, sub.Host, sub.Inbox, string(sub.Flavour), string(sub.State), sub.FollowID, blob(sub.Follow),
 		sub.FollowBackID, sub.Mutual, sub.Software, sub.ActorType, sub.IsRelay, sub.SignatureForm, sub.Filter,
 		sub.Cursor, ms(sub.Created), ms(sub.Updated)}, healthArgs(sub.Health)...)
-	args = append(args, sub.Version)
+	args = append(args, sub.Version, sub.Rewinds)
 	_, err := t.exec(ctx, `INSERT INTO subscriber (`+subscriberColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (actor) DO UPDATE SET host = excluded.host, inbox = excluded.inbox, flavour = excluded.flavour,
 			state = excluded.state, follow_id = excluded.follow_id, follow = excluded.follow,
 			follow_back_id = excluded.follow_back_id, mutual = excluded.mutual, software = excluded.software,
 			actor_type = excluded.actor_type, is_relay = excluded.is_relay, signature_form = excluded.signature_form,
-			filter = excluded.filter, cursor = max(cursor, excluded.cursor), created = excluded.created,
+			filter = excluded.filter, cursor = iif(excluded.rewinds < rewinds, cursor, max(cursor, excluded.cursor)), created = excluded.created,
 			updated = excluded.updated, last_success = excluded.last_success, last_error = excluded.last_error,
 			last_error_at = excluded.last_error_at, failing_since = excluded.failing_since, failures = excluded.failures,
 			retry_at = excluded.retry_at, delivered = excluded.delivered, skipped = excluded.skipped,
@@ -119,17 +120,18 @@ func (t *tx) putSubscriber(ctx context.Context, sub *storage.Subscriber) error {
 
 // SaveProgress writes cursors and health back, all in one transaction.
 // Progress whose cursor lies before the kept one is stale and is ignored, as
-// is that of a subscriber which is gone; states are left alone.
+// is that made before SetCursor and that of a subscriber which is gone; states
+// are left alone.
 func (s *Store) SaveProgress(ctx context.Context, progress []storage.Progress) error {
 	if len(progress) == 0 {
 		return nil
 	}
 	err := s.journal.w.do(ctx, func(ctx context.Context, t *tx) error {
 		for _, p := range progress {
-			args := append(healthArgs(p.Health), p.Cursor, p.Actor, p.Cursor)
+			args := append(healthArgs(p.Health), p.Cursor, p.Actor, p.Cursor, p.Rewinds)
 			_, err := t.exec(ctx, `UPDATE subscriber SET last_success = ?, last_error = ?, last_error_at = ?, failing_since = ?,
 				failures = ?, retry_at = ?, delivered = ?, skipped = ?, gaps = ?, last_skip = ?, last_activity = ?, cursor = ?
-				WHERE actor = ? AND cursor <= ?`, args...)
+				WHERE actor = ? AND cursor <= ? AND rewinds = ?`, args...)
 			if err != nil {
 				return err
 			}
@@ -166,6 +168,41 @@ func (s *Store) SetSignatureForm(ctx context.Context, actor, form string) error 
 		_, err := t.exec(ctx, "UPDATE subscriber SET signature_form = ? WHERE actor = ?", form, actor)
 		return err
 	})
+}
+
+// SetSubscriberFilter sets a subscriber's filter, "" for none; nothing else of
+// its record is touched. It returns storage.ErrNotFound if there is no such
+// subscriber.
+func (s *Store) SetSubscriberFilter(ctx context.Context, actor, filter string) error {
+	err := s.journal.w.do(ctx, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, "UPDATE subscriber SET filter = ?, updated = ? WHERE actor = ?", filter, ms(s.now()), actor)
+		if err == nil && n == 0 {
+			err = storage.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set filter of subscriber %q: %w", actor, err)
+	}
+	return nil
+}
+
+// SetCursor sets a subscriber's cursor, back as well, and counts that in its
+// Rewinds: whoever is delivering to it takes that as the word to start over
+// from there, and what it still writes of its own progress is ignored. It
+// returns storage.ErrNotFound if there is no such subscriber.
+func (s *Store) SetCursor(ctx context.Context, actor string, cursor int64) error {
+	err := s.journal.w.do(ctx, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, "UPDATE subscriber SET cursor = ?, rewinds = rewinds + 1, updated = ? WHERE actor = ?", cursor, ms(s.now()), actor)
+		if err == nil && n == 0 {
+			err = storage.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set cursor of subscriber %q: %w", actor, err)
+	}
+	return nil
 }
 
 // SetSubscriberState moves a subscriber to a state if it is in one of from,

@@ -34,6 +34,9 @@ type JournalStore interface {
 	CountUnresolved(ctx context.Context, via string) (int64, error)
 	Read(ctx context.Context, after int64, limit int) ([]storage.Entry, error)
 	Bounds(ctx context.Context) (tail, head int64, err error)
+	ArrivalAfter(ctx context.Context, seq int64) (int64, time.Time, error)
+	FirstSince(ctx context.Context, since time.Time) (int64, error)
+	CountRelayed(ctx context.Context, after int64) (int64, error)
 	Trim(ctx context.Context, before time.Time, upTo int64) (int64, error)
 	EraseObject(ctx context.Context, objectID string) (int64, error)
 	EraseOwn(ctx context.Context, objectID, actor string) (int64, error)
@@ -48,6 +51,8 @@ type SubscriberStore interface {
 	PutSubscription(ctx context.Context, s *storage.Subscriber, controls []storage.Control) error
 	SaveProgress(ctx context.Context, progress []storage.Progress) error
 	SetSignatureForm(ctx context.Context, actor, form string) error
+	SetSubscriberFilter(ctx context.Context, actor, filter string) error
+	SetCursor(ctx context.Context, actor string, cursor int64) error
 	SetSubscriberSoftware(ctx context.Context, actor, software, version string) error
 	SetSubscriberState(ctx context.Context, actor string, from []storage.SubscriberState, to storage.SubscriberState) (bool, error)
 	ListControls(ctx context.Context, due time.Time, limit int) ([]storage.Control, error)

@@ -15,6 +15,7 @@ func Subscribers(t *testing.T, open func(t *testing.T) SubscriberStore) {
 		"Filter":   filterSubscribers,
 		"Progress": progress,
 		"State":    state,
+		"Rewind":   rewind,
 		"Controls": controls,
 		"Rules":    rules,
 		"Meta":     meta,
@@ -105,6 +106,35 @@ func progress(t *testing.T, s SubscriberStore) {
 	h = storage.Health{LastError: "timeout", Failures: 1}
 	noError(t, s.SaveProgress(ctx, []storage.Progress{{Actor: sub.Actor, Cursor: 9, Health: h}}))
 	check("health at the same cursor")
+}
+
+// rewind sets a cursor back beside a fan-out that does not know it yet.
+func rewind(t *testing.T, s SubscriberStore) {
+	ctx := t.Context()
+	sub := subscriber("a.example", storage.StateActive)
+	sub.Cursor = 100
+	noError(t, s.PutSubscription(ctx, sub, nil))
+	noError(t, s.SetCursor(ctx, sub.Actor, 40))
+	wantError(t, s.SetCursor(ctx, "https://nobody.example", 1), storage.ErrNotFound)
+	check := func(what string, cursor int64) {
+		t.Helper()
+		got := must[storage.Subscriber](t)(s.GetSubscriber(ctx, sub.Actor))
+		if got.Cursor != cursor || got.Rewinds != 1 {
+			t.Errorf("%s: cursor %d, %d rewinds", what, got.Cursor, got.Rewinds)
+		}
+	}
+	check("set back", 40)
+	noError(t, s.SaveProgress(ctx, []storage.Progress{{Actor: sub.Actor, Cursor: 101}}))
+	check("progress from before", 40)
+	noError(t, s.PutSubscription(ctx, sub, nil))
+	check("a record from before", 40)
+	noError(t, s.SaveProgress(ctx, []storage.Progress{{Actor: sub.Actor, Cursor: 41, Rewinds: 1}}))
+	check("progress from there", 41)
+	noError(t, s.SetSubscriberFilter(ctx, sub.Actor, "#weather"))
+	wantError(t, s.SetSubscriberFilter(ctx, "https://nobody.example", ""), storage.ErrNotFound)
+	if got := must[storage.Subscriber](t)(s.GetSubscriber(ctx, sub.Actor)); got.Filter != "#weather" || got.Cursor != 41 || got.State != storage.StateActive {
+		t.Errorf("a filter was set: %+v", got)
+	}
 }
 
 func state(t *testing.T, s SubscriberStore) {
