@@ -53,6 +53,10 @@ func TestBodiesAtOnce(t *testing.T) {
 				t.Fatalf("with a full share from %s: %d %s, Retry-After %q", from, got, body, retry)
 			}
 			time.Sleep(5 * time.Millisecond) // until what was sent has been read
+			if got == http.StatusAccepted {
+				// Our own request may have taken the place of one of them.
+				conns = append(conns, slow(from))
+			}
 		}
 	}
 	first := fill("198.51.100.1", "rate-host", http.StatusTooManyRequests)
@@ -65,15 +69,20 @@ func TestBodiesAtOnce(t *testing.T) {
 	if got, body, retry := post("198.51.100.77"); got != http.StatusServiceUnavailable || !strings.Contains(body, "rate-all") || retry == "" {
 		t.Errorf("with no memory left: %d %s", got, body)
 	}
+	finished := 0
 	for _, conn := range first {
-		if _, err := conn.Write([]byte(strings.Repeat(" ", 10))); err != nil {
-			t.Fatal(err)
-		}
+		_, _ = conn.Write([]byte(strings.Repeat(" ", 10))) // one that was refused is closed already
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil || resp.StatusCode != http.StatusAccepted {
-			t.Fatalf("a slow one in the end: %v, %v", resp, err)
+		if err != nil {
+			continue
+		}
+		if resp.StatusCode == http.StatusAccepted {
+			finished++
 		}
 		_ = resp.Body.Close()
+	}
+	if finished != bodiesOfOne {
+		t.Errorf("%d of the slow ones were heard in the end", finished)
 	}
 	if got, body, _ := post("198.51.100.77"); got != http.StatusAccepted {
 		t.Errorf("when there is memory again: %d %s", got, body)
