@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"hark/relay/delivery"
 	"hark/storage"
 )
 
@@ -60,7 +62,7 @@ func (n *Node) keepHouse(ctx context.Context) {
 	alive, tidy := time.NewTicker(aliveEvery), time.NewTicker(tidyEvery)
 	defer alive.Stop()
 	defer tidy.Stop()
-	if err := n.tidy(ctx); err != nil && ctx.Err() == nil {
+	if err := errors.Join(n.tidy(ctx), n.gauges(ctx)); err != nil && ctx.Err() == nil {
 		n.o.Log.Error("tidy", "error", err.Error())
 	}
 	for {
@@ -107,6 +109,29 @@ func (n *Node) gauges(ctx context.Context) error {
 		slowest = max(slowest, lag)
 	}
 	n.metrics.lag.Set(float64(slowest))
+	return errors.Join(n.lagGauges(ctx, subs), delivery.Look(ctx, n.store, subs, n.o.Now()))
+}
+
+// lagGauges tells how far the most behind subscriber of each state is behind.
+func (n *Node) lagGauges(ctx context.Context, subs []storage.Subscriber) error {
+	served := slices.DeleteFunc(slices.Clone(subs), func(s storage.Subscriber) bool {
+		return s.State != storage.StateActive && s.State != storage.StateSuspended
+	})
+	standings, err := delivery.Standings(ctx, n.store, served, !n.o.HostBound, n.o.Now())
+	if err != nil {
+		return err
+	}
+	for _, state := range []storage.SubscriberState{storage.StateActive, storage.StateSuspended} {
+		var entries, seconds float64
+		for i := range standings {
+			if standings[i].State == state {
+				entries = max(entries, float64(standings[i].Lag))
+				seconds = max(seconds, standings[i].Waiting.Seconds())
+			}
+		}
+		n.metrics.behind.WithLabelValues(string(state)).Set(entries)
+		n.metrics.waiting.WithLabelValues(string(state)).Set(seconds)
+	}
 	return nil
 }
 

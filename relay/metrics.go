@@ -28,6 +28,8 @@ type metrics struct {
 	dropped   *prometheus.CounterVec // Announces given up, by reason
 	subs      *prometheus.GaugeVec   // by state
 	lag       prometheus.Gauge
+	behind    *prometheus.GaugeVec // by state
+	waiting   *prometheus.GaugeVec // by state
 	gaps      prometheus.Gauge
 }
 
@@ -46,9 +48,11 @@ func newMetrics() *metrics {
 		dropped:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_announces_dropped_total", Help: "Accepted Announces whose object was not relayed, by reason."}, []string{"reason"}),
 		subs:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hark_subscribers", Help: "Subscribers, by state."}, []string{"state"}),
 		lag:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_lag_entries", Help: "Entries that the slowest live subscriber is behind."}),
+		behind:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hark_subscribers_behind_entries", Help: "Entries that the most behind subscriber is behind, by state."}, []string{"state"}),
+		waiting:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hark_subscribers_behind_seconds", Help: "Age of the oldest entry that a subscriber is not done with, by state."}, []string{"state"}),
 		gaps:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_gap_entries", Help: "Entries that subscribers never got because the journal no longer held them."}),
 	}
-	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.gaps,
+	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.behind, m.waiting, m.gaps,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range inbox.Reasons() {
 		m.inbox.WithLabelValues(string(r))
