@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"hark/activitypub"
+	"hark/relay/delivery"
 	"hark/relay/inbox"
 	"hark/relay/listen"
 	"hark/relay/server"
@@ -119,6 +120,24 @@ func (o *operator) Subscribers(ctx context.Context) ([]storage.Subscriber, error
 func (o *operator) Head(ctx context.Context) (int64, error) {
 	_, head, err := o.n.store.Bounds(ctx)
 	return head, err
+}
+
+// Standings tells how every subscriber stands.
+func (o *operator) Standings(ctx context.Context) ([]delivery.Standing, error) {
+	subs, err := o.Subscribers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return delivery.Standings(ctx, o.n.store, subs, !o.n.o.HostBound, o.n.o.Now())
+}
+
+// SetFilter sets a subscriber's filter; "" lets everything pass.
+func (o *operator) SetFilter(ctx context.Context, actor, filter string) error {
+	if err := o.n.store.SetSubscriberFilter(ctx, actor, filter); err != nil {
+		return err
+	}
+	o.n.changed()
+	return nil
 }
 
 // Decide accepts or rejects a subscriber.

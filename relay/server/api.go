@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -111,7 +112,7 @@ func (s *Server) apiStats(c echo.Context) error {
 
 func (s *Server) apiSubscribers(c echo.Context) error {
 	ctx := c.Request().Context()
-	subs, err := s.o.Operator.Subscribers(ctx)
+	subs, err := s.o.Operator.Standings(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,16 +122,17 @@ func (s *Server) apiSubscribers(c echo.Context) error {
 	}
 	out := make([]SubscriberJSON, 0, len(subs))
 	for i := range subs {
-		out = append(out, subscriberJSON(&subs[i], head))
+		out = append(out, subscriberJSON(&subs[i]))
 	}
 	return c.JSON(http.StatusOK, map[string]any{"subscribers": out, "head": head})
 }
 
 // apiDecide accepts, rejects or removes the subscriber whose actor the body
-// names: {"actor": "https://…"}.
+// names, or sets its filter: {"actor": "https://…", "filter": "lang:ja"}.
 func (s *Server) apiDecide(c echo.Context) error {
 	var in struct {
-		Actor string `json:"actor"`
+		Actor  string `json:"actor"`
+		Filter string `json:"filter"`
 	}
 	r := c.Request()
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
@@ -139,26 +141,35 @@ func (s *Server) apiDecide(c echo.Context) error {
 	if err := json.NewDecoder(http.MaxBytesReader(c.Response(), r.Body, 16<<10)).Decode(&in); err != nil || in.Actor == "" {
 		return problem(http.StatusBadRequest, "body", `Send {"actor": "…"}, an actor of GET /api/hark/v1/subscribers.`)
 	}
-	if err := s.decide(c, c.Param("action"), in.Actor); err != nil {
+	if err := s.decide(c, c.Param("action"), in.Actor, in.Filter); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
 // decide changes a subscription and leaves a line about it.
-func (s *Server) decide(c echo.Context, act, actor string) error {
+func (s *Server) decide(c echo.Context, act, actor, filter string) error {
 	ctx := c.Request().Context()
+	subject := actor
 	var err error
 	switch act {
 	case "accept", "reject":
 		err = s.o.Operator.Decide(ctx, actor, act == "accept")
 	case "remove":
 		err = s.o.Operator.Remove(ctx, actor)
+	case "filter":
+		if filter = strings.TrimSpace(filter); filter != "" {
+			if _, err := query.ParseFilter(filter, query.Options{Now: s.o.Now()}); err != nil {
+				return problem(http.StatusBadRequest, "filter", "That cannot be a filter: "+strings.TrimPrefix(err.Error(), query.ErrFilter.Error()+": ")+".")
+			}
+		}
+		subject = strings.TrimSpace(actor + " " + filter)
+		err = s.o.Operator.SetFilter(ctx, actor, filter)
 	default:
-		return problem(http.StatusBadRequest, "act", "What can be done is accept, reject and remove.")
+		return problem(http.StatusBadRequest, "act", "What can be done is accept, reject, remove and filter.")
 	}
 	if err != nil {
 		return err
 	}
-	return s.audit(c, storage.AuditEntry{Action: "subscriber." + act, Subject: actor, Count: 1})
+	return s.audit(c, storage.AuditEntry{Action: "subscriber." + act, Subject: subject, Count: 1})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"hark/relay/delivery"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -58,6 +59,7 @@ func (s *Server) functions() template.FuncMap {
 		"datetime": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"ago":      s.ago,
 		"span":     span,
+		"lasting":  lasting,
 		"kind":     kind,
 		"contact":  contact,
 		"safelink": safeLink,
@@ -100,6 +102,19 @@ func span(d time.Duration) string {
 		return plural(int64(d/(24*time.Hour)), "day")
 	}
 	return plural(int64((d+time.Hour-1)/time.Hour), "hour")
+}
+
+// lasting is a time that something takes, in its largest unit.
+func lasting(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return plural(int64(d.Seconds()), "second")
+	case d < 2*time.Hour:
+		return plural(int64(d.Minutes()), "minute")
+	case d < 48*time.Hour:
+		return plural(int64(d.Hours()), "hour")
+	}
+	return plural(int64(d.Hours()/24), "day")
 }
 
 // contact is where a link to the operator leads: a page, or a mailbox; "" for
@@ -244,34 +259,22 @@ func (s *Server) about(c echo.Context) error {
 }
 
 type adminData struct {
-	Subscribers []adminRow
+	Subscribers []delivery.Standing
 	Rules       []storage.PolicyRule
-	Head        int64
-}
-
-type adminRow struct {
-	storage.Subscriber
-	Lag int64
 }
 
 func (s *Server) adminPage(c echo.Context) error {
 	ctx := c.Request().Context()
-	subs, err := s.o.Operator.Subscribers(ctx)
-	if err != nil {
-		return err
-	}
 	var d adminData
-	if d.Head, err = s.o.Operator.Head(ctx); err != nil {
+	var err error
+	if d.Subscribers, err = s.o.Operator.Standings(ctx); err != nil {
 		return err
 	}
 	if d.Rules, err = s.o.Operator.Rules(ctx); err != nil {
 		return err
 	}
-	for _, b := range subs {
-		d.Subscribers = append(d.Subscribers, adminRow{b, max(0, d.Head-b.Cursor)})
-	}
 	// Who waits for an answer stands first.
-	slices.SortStableFunc(d.Subscribers, func(a, b adminRow) int {
+	slices.SortStableFunc(d.Subscribers, func(a, b delivery.Standing) int {
 		return cmp.Compare(order[a.State], order[b.State])
 	})
 	return s.render(c, http.StatusOK, "admin", s.frame(c, "Administration", d))
@@ -282,7 +285,7 @@ var order = map[storage.SubscriberState]int{
 }
 
 func (s *Server) adminSubscribers(c echo.Context) error {
-	if err := s.decide(c, c.FormValue("act"), c.FormValue("actor")); err != nil {
+	if err := s.decide(c, c.FormValue("act"), c.FormValue("actor"), c.FormValue("filter")); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/admin")

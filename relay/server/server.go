@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"hark/relay/delivery"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -90,6 +91,8 @@ type Audit interface {
 // Operator is what the operator may see and do.
 type Operator interface {
 	Subscribers(ctx context.Context) ([]storage.Subscriber, error)
+	Standings(ctx context.Context) ([]delivery.Standing, error)
+	SetFilter(ctx context.Context, actor, filter string) error
 	Decide(ctx context.Context, actor string, accept bool) error
 	Remove(ctx context.Context, actor string) error
 	Head(ctx context.Context) (int64, error)

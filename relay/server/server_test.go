@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hark/activitypub"
+	"hark/relay/delivery"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -33,6 +34,7 @@ type node struct {
 	posts   []storage.Post
 	live    chan Event
 	decided []string
+	filters map[string]string // by actor
 	got     []byte
 	out     Outcome
 }
@@ -121,6 +123,22 @@ func (n *node) AddAudit(_ context.Context, e storage.AuditEntry) (storage.AuditE
 func (n *node) Subscribers(context.Context) ([]storage.Subscriber, error) {
 	return []storage.Subscriber{{Actor: "https://m.example/actor", Host: "m.example", State: storage.StateActive}, {Actor: "https://p.example/actor", Host: "p.example", State: storage.StatePending}}, nil
 }
+func (n *node) Standings(ctx context.Context) ([]delivery.Standing, error) {
+	subs, err := n.Subscribers(ctx)
+	var out []delivery.Standing
+	for i, s := range subs {
+		s.Filter, s.Software, s.Version = n.filters[s.Actor], "mastodon", "4.5.1"
+		out = append(out, delivery.Standing{Subscriber: s, Lag: 9, Waiting: 90 * time.Second, PerHour: 1_234, Rated: i == 0, Signature: delivery.SignedShared})
+	}
+	return out, err
+}
+func (n *node) SetFilter(_ context.Context, actor, filter string) error {
+	if actor != "https://m.example/actor" {
+		return storage.ErrNotFound
+	}
+	n.filters[actor] = filter
+	return nil
+}
 func (n *node) Decide(_ context.Context, actor string, accept bool) error {
 	n.decided = append(n.decided, fmt.Sprint(actor, accept))
 	return nil
@@ -143,7 +161,7 @@ func start(t *testing.T) (*httptest.Server, *node) { return startWith(t, nil) }
 
 func startWith(t *testing.T, change func(*Options)) (*httptest.Server, *node) {
 	t.Helper()
-	n := &node{tokens: map[string]storage.Token{}, live: make(chan Event, 8), out: Outcome{Status: 202, Reason: "relayed", Detail: "ok"}}
+	n := &node{tokens: map[string]storage.Token{}, filters: map[string]string{}, live: make(chan Event, 8), out: Outcome{Status: 202, Reason: "relayed", Detail: "ok"}}
 	n.posts = []storage.Post{{
 		ID: 7, URI: "https://m.example/1", URL: "javascript:alert(1)", Handle: "eve@m.example", Name: `<b onmouseover="x">Eve</b>`, Host: "m.example",
 		Text: "storm <img src=x onerror=alert(1)> \u202eleft", Language: "en", Received: time.Now(), Published: time.Now(),

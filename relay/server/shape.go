@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"hark/relay/delivery"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -150,7 +151,12 @@ type SubscriberJSON struct {
 	Flavour     string `json:"flavour"`
 	State       string `json:"state"`
 	Software    string `json:"software,omitempty"`
-	Lag         int64  `json:"lag"`
+	Version     string `json:"version,omitempty"`
+	Signature   string `json:"signature"` // "shared" or "host-bound"
+	Filter      string `json:"filter,omitempty"`
+	Lag         int64  `json:"lag"`                // entries
+	LagSeconds  int64  `json:"lag_seconds"`        // age of the oldest of them
+	PerHour     *int64 `json:"per_hour,omitempty"` // activities taken, lately; absent where unknown
 	Delivered   int64  `json:"delivered"`
 	Skipped     int64  `json:"skipped"`
 	Gaps        int64  `json:"gaps"`
@@ -161,11 +167,16 @@ type SubscriberJSON struct {
 	Created     string `json:"created"`
 }
 
-func subscriberJSON(b *storage.Subscriber, head int64) SubscriberJSON {
+func subscriberJSON(b *delivery.Standing) SubscriberJSON {
 	h := &b.Health
-	return SubscriberJSON{
-		Actor: b.Actor, Host: b.Host, Flavour: string(b.Flavour), State: string(b.State), Software: b.Software, Lag: max(0, head-b.Cursor),
+	out := SubscriberJSON{
+		Actor: b.Actor, Host: b.Host, Flavour: string(b.Flavour), State: string(b.State), Software: b.Software, Version: b.Version,
+		Signature: b.Signature, Filter: b.Filter, Lag: b.Lag, LagSeconds: int64(b.Waiting / time.Second),
 		Delivered: h.Delivered, Skipped: h.Skipped, Gaps: h.Gaps, LastSuccess: stamp(h.LastSuccess), LastError: h.LastError,
 		LastErrorAt: stamp(h.LastErrorAt), RetryAt: stamp(h.RetryAt), Created: stamp(b.Created),
 	}
+	if b.Rated {
+		out.PerHour = &b.PerHour
+	}
+	return out
 }
