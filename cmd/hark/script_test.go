@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"seed":      seed,
+			"seed": seed, "journal": journal, "cursor": cursor, "dropped": dropped,
 			"sha256sum": checkSums,
 			"exitcode":  exitCode,
 			"waitfor":   waitFor,
@@ -150,6 +150,60 @@ func seed(ts *testscript.TestScript, neg bool, args []string) {
 			Follow: []byte(`{"id":"https://` + host + `/follow/1","type":"Follow","actor":"` + actor + `","object":"https://www.w3.org/ns/activitystreams#Public"}`),
 		}, nil))
 	}
+}
+
+// journal appends so many activities to the store in a folder.
+func journal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: journal FOLDER NUMBER")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	inStore(ts, args[0], func(ctx context.Context, store *sqlite.Store) {
+		for i := range n {
+			_, err := store.Append(ctx, &storage.Entry{
+				ActivityID: fmt.Sprint("https://social.example/activities/", i), Type: "Create", Actor: "https://social.example/users/ada",
+				ObjectID: fmt.Sprint("https://social.example/notes/", i), Via: "social.example", Relay: true, Body: []byte("{}"),
+			})
+			ts.Check(err)
+		}
+	})
+}
+
+// cursor tells that a subscriber is done with the journal up to a sequence.
+func cursor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: cursor FOLDER HOST SEQUENCE")
+	}
+	seq, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	inStore(ts, args[0], func(ctx context.Context, store *sqlite.Store) {
+		sub, err := store.GetSubscriber(ctx, "https://"+args[1]+"/actor")
+		ts.Check(err)
+		ts.Check(store.SaveProgress(ctx, []storage.Progress{{Actor: sub.Actor, Cursor: seq, Rewinds: sub.Rewinds, Health: sub.Health}}))
+	})
+}
+
+// dropped trims the journal up to a sequence.
+func dropped(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: dropped FOLDER SEQUENCE")
+	}
+	seq, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	inStore(ts, args[0], func(ctx context.Context, store *sqlite.Store) {
+		_, err := store.Trim(ctx, time.Now().Add(time.Hour), seq)
+		ts.Check(err)
+	})
+}
+
+// inStore runs fn on the store in a folder.
+func inStore(ts *testscript.TestScript, dir string, fn func(context.Context, *sqlite.Store)) {
+	ctx := context.Background()
+	store, err := sqlite.Open(ctx, sqlite.Options{Dir: ts.MkAbs(dir)})
+	ts.Check(err)
+	defer func() { ts.Check(store.Close()) }()
+	fn(ctx, store)
 }
 
 // seedPosts are a few posts of two authors; one tries to draw on the terminal.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hark/activitypub"
+	"hark/relay/delivery"
 	"hark/relay/subscription"
 	"hark/storage"
 	"hark/storage/sqlite"
@@ -25,6 +26,8 @@ node delivers the answer that the decision calls for.`,
 		Example: `  hark subscribers list --watch
   hark subscribers list --state pending
   hark subscribers accept social.example
+  hark subscribers filter social.example "lang:ja -label:spam"
+  hark subscribers replay social.example --since 2h
   hark subscribers block bad.example --reason "floods with spam"`,
 	}
 	cmd.AddCommand(
@@ -44,6 +47,8 @@ node delivers the answer that the decision calls for.`,
 				sub.State = storage.StateLeft
 				return sub, controls, err
 			}),
+		p.subscribersFilter(),
+		p.subscribersReplay(),
 		p.subscribersBlock(),
 		p.subscribersUnblock(),
 		p.subscribersRules(),
@@ -72,11 +77,12 @@ func (p *program) subscribersList() *cobra.Command {
 			if every < 100*time.Millisecond {
 				return usagef("--every %s is too short", every)
 			}
-			return p.withStore(cmd.Context(), false, func(_ *Config, store *sqlite.Store) error {
+			return p.withStore(cmd.Context(), false, func(c *Config, store *sqlite.Store) error {
+				l := subscriberList{store: store, filter: filter, shared: c.Delivery.SharedSignatures != "off", asJSON: asJSON}
 				if watch {
-					return p.watchSubscribers(cmd.Context(), store, filter, every, asJSON)
+					return p.watchSubscribers(cmd.Context(), l, every)
 				}
-				return p.listSubscribers(cmd.Context(), store, filter, asJSON)
+				return p.listSubscribers(cmd.Context(), l)
 			})
 		},
 	}
@@ -109,13 +115,26 @@ func stateFilter(states []string, all bool) (storage.SubscriberFilter, error) {
 	return f, nil
 }
 
+// subscriberList says which subscribers are listed, and how.
+type subscriberList struct {
+	store  *sqlite.Store
+	filter storage.SubscriberFilter
+	shared bool // the node shares signatures
+	asJSON bool
+}
+
 // listSubscribers prints the subscribers once.
-func (p *program) listSubscribers(ctx context.Context, store *sqlite.Store, f storage.SubscriberFilter, asJSON bool) error {
-	subs, err := store.ListSubscribers(ctx, f)
+func (p *program) listSubscribers(ctx context.Context, l subscriberList) error {
+	now := p.now()
+	all, err := l.store.ListSubscribers(ctx, l.filter)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	subs, err := delivery.Standings(ctx, l.store, all, l.shared, now)
+	if err != nil {
+		return err
+	}
+	if l.asJSON {
 		for _, s := range subs {
 			if err := writeJSON(p.stdout, newSubscriberView(s)); err != nil {
 				return err
@@ -126,38 +145,60 @@ func (p *program) listSubscribers(ctx context.Context, store *sqlite.Store, f st
 	if len(subs) == 0 {
 		return p.printf("No subscribers.\n")
 	}
-	now := p.now()
-	rows := [][]string{{"HOST", "STATE", "FLAVOUR", "SOFTWARE", "DELIVERED", "SKIPPED", "LAST SUCCESS", "TROUBLE"}}
+	rows := [][]string{{"HOST", "STATE", "SOFTWARE", "SIGNED", "LAG", "WAITING", "PER HOUR", "DELIVERED", "SKIPPED", "LAST SUCCESS", "FILTER", "LAST ERROR"}}
 	for _, s := range subs {
+		software := s.Software
+		if s.Version != "" {
+			software += " " + s.Version
+		}
 		rows = append(rows, []string{
-			s.Host, string(s.State), string(s.Flavour), s.Software,
-			fmt.Sprint(s.Health.Delivered), fmt.Sprint(s.Health.Skipped), ago(s.Health.LastSuccess, now), trouble(s.Health, now),
+			s.Host, string(s.State), shorten(software, 30), s.Signature, fmt.Sprint(s.Lag), lasting(s.Waiting), hourly(s),
+			fmt.Sprint(s.Health.Delivered), fmt.Sprint(s.Health.Skipped), ago(s.Health.LastSuccess, now), shorten(s.Filter, 40), trouble(s.Health, now),
 		})
 	}
 	return table(p.stdout, rows)
 }
 
-// trouble says in a few words how deliveries fail; "" when they do not.
-func trouble(h storage.Health, now time.Time) string {
-	if h.FailingSince.IsZero() {
+// lasting says how long the oldest entry waits; "" if none does.
+func lasting(d time.Duration) string {
+	if d <= 0 {
 		return ""
 	}
-	text := fmt.Sprintf("since %s, %d failures: %s", ago(h.FailingSince, now), h.Failures, h.LastError)
-	return shorten(text, 100)
+	return span(d)
+}
+
+// hourly is what a subscriber takes in an hour; "" where that is unknown.
+func hourly(s delivery.Standing) string {
+	if !s.Rated {
+		return ""
+	}
+	return fmt.Sprint(s.PerHour)
+}
+
+// trouble says in a few words how deliveries fail, or failed last; "" if none
+// ever did.
+func trouble(h storage.Health, now time.Time) string {
+	switch {
+	case !h.FailingSince.IsZero():
+		return shorten(fmt.Sprintf("since %s, %d failures: %s", ago(h.FailingSince, now), h.Failures, h.LastError), 100)
+	case h.LastError != "":
+		return shorten(fmt.Sprintf("over; %s: %s", ago(h.LastErrorAt, now), h.LastError), 100)
+	}
+	return ""
 }
 
 // watchSubscribers prints the subscribers until the context ends. A terminal
 // is painted over; elsewhere the lists follow one another.
-func (p *program) watchSubscribers(ctx context.Context, store *sqlite.Store, f storage.SubscriberFilter, every time.Duration, asJSON bool) error {
+func (p *program) watchSubscribers(ctx context.Context, l subscriberList, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if isTerminal(p.stdout) && !asJSON {
+		if isTerminal(p.stdout) && !l.asJSON {
 			if err := p.printf("\x1b[H\x1b[2J%s, every %s; Ctrl-C ends\n\n", p.now().UTC().Format(timeForm), every); err != nil {
 				return err
 			}
 		}
-		if err := p.listSubscribers(ctx, store, f, asJSON); err != nil {
+		if err := p.listSubscribers(ctx, l); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -180,8 +221,12 @@ func (p *program) subscribersShow() *cobra.Command {
   hark subscribers show https://social.example/actor --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withStore(cmd.Context(), false, func(_ *Config, store *sqlite.Store) error {
-				subs, err := findSubscribers(cmd.Context(), store, args[0])
+			return p.withStore(cmd.Context(), false, func(c *Config, store *sqlite.Store) error {
+				found, err := findSubscribers(cmd.Context(), store, args[0])
+				if err != nil {
+					return err
+				}
+				subs, err := delivery.Standings(cmd.Context(), store, found, c.Delivery.SharedSignatures != "off", p.now())
 				if err != nil {
 					return err
 				}
@@ -203,7 +248,7 @@ func (p *program) subscribersShow() *cobra.Command {
 	return cmd
 }
 
-func (p *program) showSubscriber(s storage.Subscriber) error {
+func (p *program) showSubscriber(s delivery.Standing) error {
 	now := p.now()
 	h := s.Health
 	rows := [][]string{
@@ -211,7 +256,8 @@ func (p *program) showSubscriber(s storage.Subscriber) error {
 		{"host", s.Host},
 		{"state", string(s.State)},
 		{"flavour", string(s.Flavour)},
-		{"software", s.Software},
+		{"software", strings.TrimSpace(s.Software + " " + s.Version)},
+		{"signatures", s.Signature},
 		{"actor type", s.ActorType},
 		{"is a relay", yesNo(s.IsRelay)},
 		{"inbox", s.Inbox},
@@ -219,6 +265,9 @@ func (p *program) showSubscriber(s storage.Subscriber) error {
 		{"follows back", yesNo(s.Mutual)},
 		{"filter", s.Filter},
 		{"cursor", fmt.Sprint(s.Cursor)},
+		{"lag", fmt.Sprint(s.Lag)},
+		{"waiting", lasting(s.Waiting)},
+		{"per hour", hourly(s)},
 		{"subscribed", stamp(s.Created, now)},
 		{"changed", stamp(s.Updated, now)},
 		{"last heard", stamp(h.LastActivity, now)},

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"hark/storage"
+	"hark/relay/delivery"
 )
 
 // timeForm is how times are written for people, in UTC.
@@ -61,6 +61,8 @@ type subscriberView struct {
 	State        string     `json:"state"`
 	Flavour      string     `json:"flavour"`
 	Software     string     `json:"software,omitempty"`
+	Version      string     `json:"version,omitempty"`
+	Signature    string     `json:"signature"`
 	ActorType    string     `json:"actor_type,omitempty"`
 	IsRelay      bool       `json:"is_relay"`
 	Inbox        string     `json:"inbox"`
@@ -68,6 +70,9 @@ type subscriberView struct {
 	Mutual       bool       `json:"mutual"`
 	Filter       string     `json:"filter,omitempty"`
 	Cursor       int64      `json:"cursor"`
+	Lag          int64      `json:"lag"`
+	LagSeconds   int64      `json:"lag_seconds"`
+	PerHour      *int64     `json:"per_hour,omitempty"`
 	Created      *time.Time `json:"created,omitempty"`
 	Updated      *time.Time `json:"updated,omitempty"`
 	LastActivity *time.Time `json:"last_activity,omitempty"`
@@ -83,16 +88,21 @@ type subscriberView struct {
 	Gaps         int64      `json:"gaps"`
 }
 
-func newSubscriberView(s storage.Subscriber) subscriberView {
+func newSubscriberView(s delivery.Standing) subscriberView {
 	h := s.Health
-	return subscriberView{
+	v := subscriberView{
 		Actor: s.Actor, Host: s.Host, State: string(s.State), Flavour: string(s.Flavour), Software: s.Software,
+		Version: s.Version, Signature: s.Signature, Lag: s.Lag, LagSeconds: int64(s.Waiting / time.Second),
 		ActorType: s.ActorType, IsRelay: s.IsRelay, Inbox: s.Inbox, FollowID: s.FollowID, Mutual: s.Mutual,
 		Filter: s.Filter, Cursor: s.Cursor, Created: timePtr(s.Created), Updated: timePtr(s.Updated),
 		LastActivity: timePtr(h.LastActivity), LastSuccess: timePtr(h.LastSuccess), LastError: h.LastError,
 		LastErrorAt: timePtr(h.LastErrorAt), FailingSince: timePtr(h.FailingSince), Failures: h.Failures,
 		RetryAt: timePtr(h.RetryAt), Delivered: h.Delivered, Skipped: h.Skipped, LastSkip: h.LastSkip, Gaps: h.Gaps,
 	}
+	if s.Rated {
+		v.PerHour = &s.PerHour
+	}
+	return v
 }
 
 // ruleView is a rule of the policy as scripts see it.

@@ -48,11 +48,12 @@ func (s *Store) FirstSince(ctx context.Context, since time.Time) (int64, error) 
 	return next, err
 }
 
-// CountRelayed returns how many entries after a sequence are to be fanned out.
-// It reads all of them: for an operator's question, not for every second.
-func (s *Store) CountRelayed(ctx context.Context, after int64) (int64, error) {
+// CountRelayed returns how many entries after a sequence, up to and with
+// another, are to be fanned out. It reads all of them: for an operator's
+// question, not for every second.
+func (s *Store) CountRelayed(ctx context.Context, after, upTo int64) (int64, error) {
 	var n int64
-	err := s.journal.reads.QueryRowContext(ctx, "SELECT count(*) FROM journal WHERE seq > ? AND relay = 1 AND erased = 0", after).Scan(&n)
+	err := s.journal.reads.QueryRowContext(ctx, "SELECT count(*) FROM journal WHERE seq > ? AND seq <= ? AND relay = 1 AND erased = 0", after, upTo).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count what is relayed: %w", known(err))
 	}

@@ -36,7 +36,7 @@ type JournalStore interface {
 	Bounds(ctx context.Context) (tail, head int64, err error)
 	ArrivalAfter(ctx context.Context, seq int64) (int64, time.Time, error)
 	FirstSince(ctx context.Context, since time.Time) (int64, error)
-	CountRelayed(ctx context.Context, after int64) (int64, error)
+	CountRelayed(ctx context.Context, after, upTo int64) (int64, error)
 	Trim(ctx context.Context, before time.Time, upTo int64) (int64, error)
 	EraseObject(ctx context.Context, objectID string) (int64, error)
 	EraseOwn(ctx context.Context, objectID, actor string) (int64, error)
