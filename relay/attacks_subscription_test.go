@@ -121,12 +121,24 @@ func TestSubdomainFlood(t *testing.T) {
 	for i := range 10 {
 		follow(fmt.Sprintf("s%d.flood.example.co.uk", i)).want(t, 202, "subscribed")
 	}
+	if a := follow(fmt.Sprintf("t%d.flood.example.co.uk", serial.Add(1))); a.status != 400 || a.reason != "follow" || !strings.Contains(a.text, "Too many") {
+		t.Errorf("an eleventh instance of a domain is taken: %s", a.text)
+	}
+	// Whoever leaves makes room for one, and is a newcomer when it returns.
+	leaver := "https://s0.flood.example.co.uk/actor"
+	sub, err := store.GetSubscriber(t.Context(), leaver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo := fmt.Appendf(nil, `{"id":"%s#undo","type":"Undo","actor":%q,"object":%s}`, leaver, leaver, sub.Follow)
+	send(t, n, letter{body: undo, keyID: leaver + "#main-key"}).want(t, 202, "unsubscribed")
 	eventually(t, 5*time.Second, func() string { // the picture of who is there follows what was stored
-		if a := follow(fmt.Sprintf("t%d.flood.example.co.uk", serial.Add(1))); a.status != 400 || a.reason != "follow" || !strings.Contains(a.text, "Too many") {
-			return "an eleventh instance of a domain is taken: " + a.text
+		if a := follow(fmt.Sprintf("v%d.flood.example.co.uk", serial.Add(1))); a.status != 202 {
+			return "there is no room for another: " + a.text
 		}
 		return ""
 	})
+	follow("s0.flood.example.co.uk").want(t, 400, "follow")
 	for range 5 {
 		follow(fmt.Sprintf("u%d.deep.er.flood.example.co.uk", serial.Add(1))).want(t, 400, "follow")
 	}
@@ -157,6 +169,7 @@ func TestBlockedHowever(t *testing.T) {
 			send(t, n, letter{body: noteBy(friend, "https://friend.example", nil), keyID: ascii(t, id) + "#main-key"}).want(t, 403, "blocked")
 			send(t, n, letter{body: noteBy(id, origin, nil), keyID: friend + "#main-key"}).want(t, 403, "blocked")
 			send(t, n, letter{body: activityBy("Announce", friend, origin+"/n/1"), keyID: friend + "#main-key"}).want(t, 202, "object-host")
+			send(t, n, letter{body: activityBy("Announce", friend, "https://u@"+host+"/n/1"), keyID: friend + "#main-key"}).want(t, 400, "field")
 		})
 	}
 	// A name that only looks like it is another name.
@@ -219,8 +232,8 @@ func TestNodeInfoAttacks(t *testing.T) {
 	<-asked
 	s.now(t)
 	s.untouched(t) // while it hangs
-	if sub, err := s.store.GetSubscriber(t.Context(), id); err != nil || sub.State != storage.StateAccepting {
-		t.Errorf("who hangs is %+v, %v", sub, err)
+	if sub, err := s.store.GetSubscriber(t.Context(), id); err != nil || sub.State != storage.StateActive || sub.Software != "" {
+		t.Errorf("who hangs is %s, runs %q, %v", sub.State, sub.Software, err)
 	}
 	hang <- struct{}{}
 	s.join(t, endless)

@@ -142,6 +142,9 @@ func (d *directory) Crowded(host string) bool {
 	return !d.open && d.now.Load().domains[registrable(host)] >= maxPerDomain
 }
 
+// Reload brings the picture up to date before it returns.
+func (d *directory) Reload(ctx context.Context) error { return d.reload(ctx) }
+
 // Objected tells whether the author blocked the relay.
 func (d *directory) Objected(actor string) bool { return d.now.Load().objected[actor] }
 

@@ -17,6 +17,9 @@ import (
 // again.
 const upstreamRetry = 5 * time.Minute
 
+// upstreamFirst is the first wait; relays that start together find each other.
+const upstreamFirst = 5 * time.Second
+
 // upstream is a relay that this one follows, as the store remembers it.
 type upstream struct {
 	URL      string `json:"url"`    // as configured
@@ -30,13 +33,13 @@ type upstream struct {
 // no longer configured are left. It returns when all is said, or the context
 // ends.
 func (n *Node) followUpstream(ctx context.Context) {
-	for {
+	for wait := upstreamFirst; ; wait = min(2*wait, upstreamRetry) {
 		err := n.syncUpstream(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		n.o.Log.Warn("follow another relay", "error", err.Error())
-		timer := time.NewTimer(upstreamRetry)
+		n.o.Log.Warn("follow another relay", "error", err.Error(), "again_in", wait)
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -17,6 +17,9 @@ import (
 
 const (
 	maxRedirects = 3
+	// maxActor is the largest actor document; real ones have 4 kB, with long
+	// profiles 30. They are kept, so a stranger must not make them large.
+	maxActor = 256 << 10
 	// maxNodeInfo is the largest NodeInfo document; real ones have 2 kB.
 	maxNodeInfo = 64 << 10
 
@@ -45,7 +48,11 @@ type Document struct {
 //
 // ref: FEP-fe34
 func (c *Client) Object(ctx context.Context, id string) (Document, error) {
-	doc, err := c.activity(ctx, id)
+	return c.object(ctx, id, c.o.MaxBody)
+}
+
+func (c *Client) object(ctx context.Context, id string, limit int64) (Document, error) {
+	doc, err := c.activity(ctx, id, limit)
 	if err != nil {
 		return Document{}, fmt.Errorf("fetch %q: %w", id, err)
 	}
@@ -80,7 +87,7 @@ func sameDocument(own, asked string) bool {
 // Actor fetches an actor by its id and returns it with the document. Errors
 // are those of Object and of activitypub.ParseActor.
 func (c *Client) Actor(ctx context.Context, id string) (*activitypub.Actor, []byte, error) {
-	doc, err := c.Object(ctx, id)
+	doc, err := c.object(ctx, id, maxActor)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,7 +115,7 @@ func (c *Client) ActorOfKey(ctx context.Context, keyID string) (*activitypub.Act
 }
 
 func (c *Client) actorOfKey(ctx context.Context, keyID string) (*activitypub.Actor, sig.Key, []byte, error) {
-	doc, err := c.activity(ctx, keyID)
+	doc, err := c.activity(ctx, keyID, maxActor)
 	if err != nil {
 		return nil, sig.Key{}, nil, err
 	}
@@ -195,9 +202,9 @@ func (c *Client) NodeInfo(ctx context.Context, base string) (software, version s
 
 // activity fetches an ActivityPub document whose id is not looked at, from the
 // origin of its address.
-func (c *Client) activity(ctx context.Context, address string) (Document, error) {
+func (c *Client) activity(ctx context.Context, address string, limit int64) (Document, error) {
 	doc, err := c.get(ctx, address, want{
-		accept: acceptActivity, is: activitypub.IsActivityJSON, limit: c.o.MaxBody, signer: c.o.Signer,
+		accept: acceptActivity, is: activitypub.IsActivityJSON, limit: min(limit, c.o.MaxBody), signer: c.o.Signer,
 	})
 	if err != nil {
 		return Document{}, err

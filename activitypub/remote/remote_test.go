@@ -170,7 +170,7 @@ func TestObject(t *testing.T) {
 		})
 	}
 	// Three redirects are followed, and the end is judged by its own id.
-	if _, err := c.activity(context.Background(), base+"/moved2"); err != nil {
+	if _, err := c.activity(context.Background(), base+"/moved2", maxActor); err != nil {
 		t.Error(err)
 	}
 }

@@ -45,6 +45,24 @@ func (s *signatureHeader) covers(component string) bool {
 	return false
 }
 
+// ClaimedKeyID returns the id of the key that a request says it is signed with,
+// read exactly as VerifyRequest reads it; "" if there is none that it would
+// look at. Nothing of it has been checked.
+func ClaimedKeyID(h http.Header) string {
+	if len(h.Values("Signature-Input")) > 0 {
+		s, err := readMessageSignature(h)
+		if err != nil || checkKeyID(s.keyID) != nil {
+			return ""
+		}
+		return s.keyID
+	}
+	s, err := readSignature(h)
+	if err != nil {
+		return ""
+	}
+	return s.keyID
+}
+
 // readSignature finds the one signature of a request that is signed by the
 // draft, and parses it. Errors are ErrNoSignature, ErrUnsupportedScheme and
 // ErrMalformed.

@@ -151,6 +151,9 @@ var (
 	// ErrUnsafeDocument is returned when a signed document could mean one
 	// thing as JSON-LD and another as JSON, or would be too dear to check.
 	ErrUnsafeDocument = errors.New("document is not safe to verify")
+	// ErrUnusual is returned by VerifyUsualLD for a document that takes the
+	// general processor to check.
+	ErrUnusual = errors.New("document needs the general JSON-LD processor")
 	// ErrExpired is returned when a document's signature has expired, or comes
 	// from the future.
 	ErrExpired = errors.New("document signature is not valid now")

@@ -15,7 +15,7 @@ import (
 // Bounds of the control messages.
 const (
 	controlBatch    = 128
-	controlParallel = 16
+	controlParallel = 64
 	controlIdle     = time.Second
 	softwareTimeout = 8 * time.Second
 	// softwareParallel is how many are asked at once when all are.
@@ -40,8 +40,9 @@ func (e *Engine) controlLoop(ctx context.Context) {
 	}
 }
 
-// controls sends what is due, subscribers beside each other, the messages to
-// one subscriber in their order.
+// controls starts what is due: subscribers beside each other, the messages to
+// one subscriber in their order. It does not wait, so that one whose inbox hangs
+// holds up nobody else; what there is no room for stays due.
 func (e *Engine) controls(ctx context.Context) error {
 	list, err := e.o.Store.ListControls(ctx, e.o.Now(), controlBatch)
 	if err != nil {
@@ -55,32 +56,40 @@ func (e *Engine) controls(ctx context.Context) error {
 		}
 		byActor[c.Actor] = append(byActor[c.Actor], c)
 	}
-	var g errgroup.Group
-	g.SetLimit(controlParallel)
+	e.talkMu.Lock()
+	defer e.talkMu.Unlock()
 	for _, actor := range order {
-		g.Go(func() error {
-			for _, c := range byActor[actor] {
-				sent, err := e.control(ctx, c)
-				if err != nil {
-					return err
-				}
-				if !sent {
-					return nil // the next one waits for this one
-				}
-			}
-			return nil
-		})
+		if e.talking[actor] || len(e.talking) >= controlParallel {
+			continue
+		}
+		e.talking[actor] = true
+		e.talks.Go(func() { e.talk(ctx, actor, byActor[actor]) })
 	}
-	return g.Wait()
+	return nil
+}
+
+// talk sends the messages to one subscriber until one fails; the next one
+// waits for it.
+func (e *Engine) talk(ctx context.Context, actor string, messages []storage.Control) {
+	defer func() {
+		e.talkMu.Lock()
+		delete(e.talking, actor)
+		e.talkMu.Unlock()
+		signal(e.ctrl) // there is room again
+	}()
+	for _, c := range messages {
+		sent, err := e.control(ctx, c)
+		if err != nil && ctx.Err() == nil {
+			e.o.Log.ErrorContext(ctx, "control message", "actor", actor, "error", err.Error())
+		}
+		if err != nil || !sent {
+			return
+		}
+	}
 }
 
 // control sends one message; true means that it is out of the way.
 func (e *Engine) control(ctx context.Context, c storage.Control) (bool, error) {
-	if c.Kind == storage.ControlAccept && c.Attempts == 0 {
-		if err := e.learnSoftware(ctx, c.Actor); err != nil {
-			return false, err
-		}
-	}
 	body := c.Body
 	if e.o.Author != nil {
 		body = e.own(body, e.o.Author.Prove)
@@ -103,7 +112,13 @@ func (e *Engine) control(ctx context.Context, c storage.Control) (bool, error) {
 			return false, err
 		}
 		e.o.Log.InfoContext(ctx, "control message delivered", "kind", string(c.Kind), "actor", c.Actor)
-		return true, e.o.Store.DeleteControl(ctx, c.ID)
+		if err := e.o.Store.DeleteControl(ctx, c.ID); err != nil {
+			return true, err
+		}
+		if c.Kind == storage.ControlAccept {
+			return true, e.learnSoftware(ctx, c.Actor)
+		}
+		return true, nil
 	case verdictGone:
 		e.o.Log.InfoContext(ctx, "control message refused", "kind", string(c.Kind), "actor", c.Actor, "error", reason)
 		return true, e.o.Store.DeleteControl(ctx, c.ID)
@@ -145,7 +160,7 @@ func (e *Engine) learnSoftware(ctx context.Context, actor string) error {
 	if err != nil {
 		return fmt.Errorf("subscriber %q: %w", actor, err)
 	}
-	if sub.Software != "" || sub.State != storage.StateAccepting {
+	if sub.Software != "" {
 		return nil
 	}
 	return e.askSoftware(ctx, &sub)

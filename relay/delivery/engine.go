@@ -105,6 +105,10 @@ type Engine struct {
 	byHost  map[string]map[*worker]bool
 	wg      sync.WaitGroup // every worker
 
+	talkMu  sync.Mutex      // guards talking
+	talking map[string]bool // subscribers that a control message is on its way to
+	talks   sync.WaitGroup
+
 	dirtyMu sync.Mutex // guards dirty
 	dirty   map[string]storage.Progress
 	flushC  chan struct{}
@@ -130,7 +134,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return &Engine{
 		o: o, shared: shared, feed: newFeed(o.Store, head), slots: make(chan struct{}, o.Limit), slow: make(chan struct{}, slowShare*o.Limit),
 		reload: make(chan struct{}, 1), ctrl: make(chan struct{}, 1),
-		announces: announces, workers: map[string]*worker{}, byHost: map[string]map[*worker]bool{},
+		announces: announces, workers: map[string]*worker{}, byHost: map[string]map[*worker]bool{}, talking: map[string]bool{},
 		dirty: map[string]storage.Progress{}, flushC: make(chan struct{}, 1),
 	}, nil
 }
@@ -182,6 +186,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	own.Go(func() { e.followLoop(ctx) })
 	err := e.reloadLoop(ctx)
 	own.Wait()
+	e.talks.Wait()
 	e.wg.Wait()
 	stopFlush()
 	<-flushed

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -212,19 +213,48 @@ func TestLastKey(t *testing.T) {
 	}
 }
 
-// TestKeyID: the host that a request claims, whichever way it is signed.
-func TestKeyID(t *testing.T) {
-	for header, value := range map[string]string{
-		"Signature":       `keyId="https://a.example/u#main-key",algorithm="rsa-sha256"`,
-		"Authorization":   `Signature keyId="https://a.example/u#main-key",algorithm="rsa-sha256"`,
-		"Signature-Input": `sig1=("@method");created=1;keyid="https://a.example/u#main-key"`,
+// TestHostOfKey: the host that a request claims is read as the verifier reads
+// it, whichever way it is signed; nothing else counts as a claim.
+func TestHostOfKey(t *testing.T) {
+	const cavage = `keyId="https://a.example/u#main-key",algorithm="rsa-sha256",headers="(request-target) host date digest",signature="AAAA"`
+	for name, tt := range map[string]struct {
+		header http.Header
+		want   string
+	}{
+		"cavage":                      {http.Header{"Signature": {cavage}}, "a.example"},
+		"cavage in Authorization":     {http.Header{"Authorization": {"Signature " + cavage}}, "a.example"},
+		"rfc9421":                     {http.Header{"Signature-Input": {`sig1=("@method");created=1;keyid="https://a.example/u#main-key"`}, "Signature": {"sig1=:AAAA:"}}, "a.example"},
+		"another parameter before it": {http.Header{"Signature": {`xkeyId="https://friend.example/u",` + cavage}}, "a.example"},
+		"two signatures":              {http.Header{"Signature": {cavage, cavage}}, ""},
+		"twice the parameter":         {http.Header{"Signature": {`keyId="https://friend.example/u",` + cavage}}, ""},
+		"cavage behind rfc9421":       {http.Header{"Signature-Input": {`sig1=("@method")`}, "Signature": {cavage}}, ""},
+		"none":                        {http.Header{}, ""},
+		"acct:":                       {http.Header{"Signature": {strings.Replace(cavage, "https://a.example/u#main-key", "acct:a@a.example", 1)}}, ""},
 	} {
-		r := &http.Request{Header: http.Header{header: {value}}}
-		if header == "Signature-Input" {
-			r.Header.Set("Signature", `keyId="https://b.example/u",sig1=:AAAA:`)
+		if got := hostOfKey(&http.Request{Header: tt.header}); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
-		if got := hostOfKey(r); got != "a.example" {
-			t.Errorf("%s: %q", header, got)
+	}
+}
+
+// TestServer: ports and, for strangers, subdomains do not multiply a share.
+func TestServer(t *testing.T) {
+	for _, tt := range []struct {
+		host     string
+		stranger bool
+		want     string
+	}{
+		{"a.example", false, "a.example"},
+		{"a.example:8443", false, "a.example"},
+		{"x.a.example", false, "x.a.example"},
+		{"x.a.example:8443", true, "a.example"},
+		{"x.github.io", true, "x.github.io"},
+		{"192.0.2.1:99", true, "192.0.2.1"},
+		{"[2001:db8::1]:99", true, "2001:db8::1"},
+		{"127.0.0.1:99", true, "127.0.0.1:99"},
+	} {
+		if got := server(tt.host, tt.stranger); got != tt.want {
+			t.Errorf("%s, %v: %q, want %q", tt.host, tt.stranger, got, tt.want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"sync"
 	"time"
 
 	"hark/activitypub"
@@ -44,6 +44,7 @@ type Directory interface {
 	Upstream(host string) bool      // host is a relay that this one follows
 	IsSubscriber(actor string) bool // actor is a subscription's own actor
 	Crowded(host string) bool       // too many subscriptions from that domain already
+	Reload(ctx context.Context) error
 }
 
 // Observer is told what happened; its methods return at once.
@@ -53,6 +54,13 @@ type Observer interface {
 	Subscribed()       // a subscription or a control message changed
 	Heard(host string) // a verified request came from that host
 }
+
+// Documents that only the general JSON-LD processor can verify, a second and
+// host.
+const (
+	unusualRate  = 2
+	unusualBurst = 20
+)
 
 // maxUnresolved bounds the Announces of one host that wait for their object.
 const maxUnresolved = 2_000
@@ -77,13 +85,16 @@ type Options struct {
 
 // Inbox receives deliveries. It is safe for concurrent use.
 type Inbox struct {
-	o     Options
-	admit *admission
+	o       Options
+	admit   *admission
+	joining sync.Mutex // held while a newcomer is let in
+	unusual *shares    // of documents that take long to verify
+	slowly  sync.Mutex // held while one of them is, so that they never take more than one core
 }
 
 // New returns an Inbox.
 func New(o Options) *Inbox {
-	return &Inbox{o: o, admit: newAdmission(o.HostRate, o.GlobalRate, o.Now)}
+	return &Inbox{o: o, admit: newAdmission(o.HostRate, o.GlobalRate, o.Now), unusual: newShares(unusualRate, unusualBurst)}
 }
 
 // Receive judges one delivery whose body was already read within the size
@@ -120,7 +131,8 @@ type delivery struct {
 	env      *activitypub.Envelope
 	verified sig.Verified
 	via      string // host of the verified signer
-	known    bool   // the peer has spoken for the host that it claims
+	claimed  string // host that the request claims to come from
+	known    bool   // the peer has spoken for that host before
 	proof    storage.Proof
 	until    time.Time
 	err      error // for the log
@@ -153,7 +165,7 @@ func (d *delivery) receive(ctx context.Context) Outcome {
 	if !ok {
 		return out
 	}
-	d.known = known
+	d.claimed, d.known = claimed, known
 	if claimed != "" && in.o.Directory.Blocked(claimed) {
 		return outcome(ReasonBlocked)
 	}
@@ -193,9 +205,8 @@ func (d *delivery) receive(ctx context.Context) Outcome {
 // verify checks the request's signature and on whose word the activity rests.
 func (d *delivery) verify(ctx context.Context) (Outcome, bool) {
 	in := d.in
-	keys := in.o.Keys.StrangersKey
-	if d.known {
-		keys = in.o.Keys.Key
+	keys := func(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
+		return in.o.Keys.key(ctx, keyID, fresh, !d.known || hostOf(keyID) != d.claimed)
 	}
 	options := sig.Options{Now: in.o.Now(), Host: in.o.Host, Scheme: in.o.Scheme}
 	v, err := sig.VerifyRequest(ctx, d.r, d.body, keys, options)
@@ -249,9 +260,12 @@ func (d *delivery) authority(ctx context.Context) Authority {
 	keys := func(ctx context.Context, keyID string, fresh bool) (sig.Key, error) {
 		return d.in.o.Keys.key(ctx, keyID, fresh, !trusted && hostOf(keyID) != d.via)
 	}
+	if a.Signer == d.env.Actor && !trusted && !d.in.o.Directory.Member(hostOf(d.env.Actor)) {
+		return a // what a stranger says is not forwarded, so its proof decides nothing
+	}
 	switch {
 	case d.env.HasLDSignature:
-		p, err := sig.VerifyLD(ctx, d.body, keys, now)
+		p, err := d.verifyLD(ctx, keys, trusted)
 		if err != nil {
 			d.err = fmt.Errorf("linked data signature: %w", err)
 		} else if p.Owner == d.env.Actor {
@@ -266,6 +280,20 @@ func (d *delivery) authority(ctx context.Context) Authority {
 		}
 	}
 	return a
+}
+
+// verifyLD checks a linked data signature. Documents out of the ordinary take a
+// hundred times as long as the usual ones, so strangers are not let try them,
+// and each member only now and then.
+func (d *delivery) verifyLD(ctx context.Context, keys sig.KeyFunc, trusted bool) (sig.LDVerified, error) {
+	now := d.in.o.Now()
+	p, err := sig.VerifyUsualLD(ctx, d.body, keys, now)
+	if !errors.Is(err, sig.ErrUnusual) || !trusted || !d.in.unusual.allow(d.via, now) {
+		return p, err
+	}
+	d.in.slowly.Lock()
+	defer d.in.slowly.Unlock()
+	return sig.VerifyLD(ctx, d.body, keys, now)
 }
 
 // activityID is the id under which duplicates are found. Few activities have
@@ -308,6 +336,9 @@ func (d *delivery) act(ctx context.Context, actor activitypub.IRI) Outcome {
 	if iri, err := activitypub.ParseIRI(d.objectID()); err == nil {
 		objectHost = iri.Host()
 		f.ObjectBlocked = in.o.Directory.Blocked(objectHost)
+	} else if env.Type == "Announce" && d.objectID() != "" {
+		// What cannot be read cannot be held against the blocks.
+		return d.fail(ReasonField, fmt.Errorf("object: %w", err))
 	}
 	if env.Type == "Delete" || env.Type == "Update" {
 		known, err := in.o.Journal.SeenObject(ctx, ObjectKey(env.ObjectID))
@@ -414,8 +445,9 @@ func (d *delivery) resolve(ctx context.Context, reason Reason) Outcome {
 
 func (d *delivery) follow(ctx context.Context, actor activitypub.IRI, existing *storage.Subscriber) Outcome {
 	in := d.in
-	if existing == nil && in.o.Directory.Crowded(actor.Host()) {
-		return Outcome{Reason: ReasonFollow, Detail: "Too many instances of this domain subscribe already; ask the operator of the relay."}
+	fresh := existing == nil || existing.State == storage.StateLeft
+	if fresh && in.o.Directory.Crowded(actor.Host()) {
+		return crowded()
 	}
 	doc, err := in.o.Keys.Actor(ctx, d.env.Actor)
 	if err != nil {
@@ -435,8 +467,21 @@ func (d *delivery) follow(ctx context.Context, actor activitypub.IRI, existing *
 	if refusal != subscription.RefuseNone {
 		return refusalOutcome(refusal)
 	}
+	if fresh {
+		// One newcomer after the other, so that a burst is counted as well.
+		in.joining.Lock()
+		defer in.joining.Unlock()
+		if in.o.Directory.Crowded(actor.Host()) {
+			return crowded()
+		}
+	}
 	if err := in.o.Subscribers.PutSubscription(ctx, sub, controls); err != nil {
 		return d.internal(err)
+	}
+	if fresh {
+		if err := in.o.Directory.Reload(ctx); err != nil {
+			return d.internal(err)
+		}
 	}
 	in.o.Log.InfoContext(ctx, "follow", "actor", sub.Actor, "host", sub.Host, "flavour", string(sub.Flavour), "state", string(sub.State))
 	in.o.Observer.Subscribed()
@@ -447,6 +492,10 @@ func (d *delivery) follow(ctx context.Context, actor activitypub.IRI, existing *
 		return outcome(ReasonRefused)
 	}
 	return outcome(ReasonSubscribed)
+}
+
+func crowded() Outcome {
+	return Outcome{Reason: ReasonFollow, Detail: "Too many instances of this domain subscribe already; ask the operator of the relay."}
 }
 
 func (d *delivery) unfollow(ctx context.Context, existing *storage.Subscriber) Outcome {
@@ -478,31 +527,6 @@ func (d *delivery) answer(ctx context.Context, existing *storage.Subscriber) Out
 	return outcome(ReasonAnswered)
 }
 
-// keyID reads the keyId that a request claims, for admission only: nothing is
-// believed of it before the signature was verified.
-func keyID(r *http.Request) string {
-	h, name := r.Header.Get("Signature-Input"), `keyid="`
-	if h == "" {
-		h, name = r.Header.Get("Signature"), `keyId="`
-	}
-	if h == "" {
-		h = r.Header.Get("Authorization")
-	}
-	_, rest, ok := strings.Cut(h, name)
-	if !ok {
-		return ""
-	}
-	id, _, ok := strings.Cut(rest, `"`)
-	if !ok || len(id) > 2048 {
-		return ""
-	}
-	return id
-}
-
-func hostOfKey(r *http.Request) string {
-	iri, err := activitypub.ParseIRI(keyID(r))
-	if err != nil {
-		return ""
-	}
-	return iri.Host()
-}
+// hostOfKey is the host that a request claims to come from, for admission only:
+// nothing is believed of it before the signature was verified.
+func hostOfKey(r *http.Request) string { return hostOf(sig.ClaimedKeyID(r.Header)) }

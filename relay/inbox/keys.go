@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 
 	"hark/activitypub"
 	"hark/activitypub/remote"
@@ -30,7 +28,6 @@ const (
 	strangerRate   = 4                // the same on the word of peers that never spoke for the host
 	strangerBurst  = 40
 	fetchTimeout   = 12 * time.Second
-	limiterHosts   = 4_096
 )
 
 // ErrFetchLimit is returned when a host's share of fetches is used up.
@@ -57,8 +54,7 @@ type Keys struct {
 	keys   *lru.Cache[string, cachedKey]
 	flight singleflight.Group
 
-	mu       sync.Mutex // guards limiters
-	limiters *lru.Cache[string, *rate.Limiter]
+	hosts, strangers *shares // of fetches
 }
 
 type cachedKey struct {
@@ -73,11 +69,7 @@ func NewKeys(store ActorStore, remote Fetcher, now func() time.Time) (*Keys, err
 	if err != nil {
 		return nil, fmt.Errorf("key cache: %w", err)
 	}
-	limiters, err := lru.New[string, *rate.Limiter](limiterHosts)
-	if err != nil {
-		return nil, fmt.Errorf("fetch limiters: %w", err)
-	}
-	return &Keys{store: store, remote: remote, now: now, keys: keys, limiters: limiters}, nil
+	return &Keys{store: store, remote: remote, now: now, keys: keys, hosts: newShares(fetchRate, fetchBurst), strangers: newShares(strangerRate, strangerBurst)}, nil
 }
 
 // Key returns the key of that id with its owner. With fresh it is fetched again
@@ -248,20 +240,12 @@ func ActorRecord(actor *activitypub.Actor, doc []byte, now time.Time) storage.Ac
 
 // allow takes one fetch from the share of the id's host.
 func (k *Keys) allow(id string, stranger bool) bool {
-	iri, err := activitypub.ParseIRI(id)
-	if err != nil {
+	host := hostOf(id)
+	if host == "" {
 		return false
 	}
-	name, perSecond, atOnce := iri.Host(), fetchRate, fetchBurst
 	if stranger {
-		name, perSecond, atOnce = "strangers "+name, strangerRate, strangerBurst
+		return k.strangers.allow(server(host, true), k.now())
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	l, ok := k.limiters.Get(name)
-	if !ok {
-		l = rate.NewLimiter(rate.Limit(perSecond), atOnce)
-		k.limiters.Add(name, l)
-	}
-	return l.AllowN(k.now(), 1)
+	return k.hosts.allow(server(host, false), k.now())
 }

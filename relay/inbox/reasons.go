@@ -165,12 +165,6 @@ var errorReasons = []struct {
 	reason Reason
 }{
 	{ErrFetchLimit, ReasonRateHost},
-	{activitypub.ErrTooLarge, ReasonTooLarge},
-	{activitypub.ErrUTF8, ReasonEncoding},
-	{activitypub.ErrDepth, ReasonNesting},
-	{activitypub.ErrDuplicateKey, ReasonDuplicateKey},
-	{activitypub.ErrField, ReasonField},
-	{activitypub.ErrJSON, ReasonJSON},
 	{sig.ErrNoSignature, ReasonNoSignature},
 	{sig.ErrUnsupportedScheme, ReasonScheme}, // before ErrMalformed, of which it is a kind
 	{sig.ErrMalformed, ReasonMalformed},
@@ -182,6 +176,14 @@ var errorReasons = []struct {
 	{sig.ErrOwner, ReasonKeyOwner},
 	{remote.ErrForbiddenAddress, ReasonForbiddenHost},
 	{sig.ErrKeyUnavailable, ReasonKey},
+	// Below the key: what is wrong with a fetched document is not the body's.
+	{activitypub.ErrTooLarge, ReasonTooLarge},
+	{activitypub.ErrUTF8, ReasonEncoding},
+	{activitypub.ErrNUL, ReasonEncoding}, // before ErrJSON, of which it is a kind
+	{activitypub.ErrDepth, ReasonNesting},
+	{activitypub.ErrDuplicateKey, ReasonDuplicateKey},
+	{activitypub.ErrField, ReasonField},
+	{activitypub.ErrJSON, ReasonJSON},
 	{sig.ErrBadSignature, ReasonBadSignature},
 }
 
