@@ -381,13 +381,20 @@ func (s *scene) untouched(t *testing.T) {
 	}
 }
 
-// settled waits until the listener has read the whole journal.
+// settled waits until the listener has read the whole journal and every
+// subscriber has got it.
 func (s *scene) settled(t *testing.T) {
 	t.Helper()
 	eventually(t, 20*time.Second, func() string {
 		cursor, err := s.store.ListenCursor(t.Context())
 		if head, _ := s.figures(t); err != nil || cursor < head {
 			return "the listener is behind"
+		}
+		subs, err := s.store.ListSubscribers(t.Context(), storage.SubscriberFilter{States: []storage.SubscriberState{storage.StateActive}})
+		for _, sub := range subs {
+			if head, _ := s.figures(t); err != nil || sub.Cursor < head {
+				return sub.Actor + " is behind"
+			}
 		}
 		return ""
 	})
