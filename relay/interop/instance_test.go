@@ -124,7 +124,10 @@ type answer struct {
 	List   []struct {
 		Type, ID, Actor, Object string
 		LD, Proof               *bool
+		Scheme                  string
+		Status                  int
 	}
+	Refused int
 }
 
 // tail keeps the last of what the instance logs, for when a test fails.
@@ -147,10 +150,25 @@ func (l *tail) String() string {
 	return string(l.text)
 }
 
-// start starts an instance beside a relay. firstKnock is the scheme that
-// Fedify tries first by itself.
-func start(t *testing.T, base, firstKnock string) *instance {
+// settings are what an instance is started with.
+type settings struct {
+	Relay      string `json:"relay"`
+	FirstKnock string `json:"firstKnock"` // the scheme that Fedify tries first by itself
+	Software   string `json:"software"`   // what it says that it is; "": fedify-test 1.0.0
+	Version    string `json:"version"`
+	Modern     bool   `json:"modern"` // refuses what the relay signs by draft-cavage
+}
+
+// start starts an instance beside a relay.
+func start(t *testing.T, s settings) *instance {
 	t.Helper()
+	if s.Software == "" {
+		s.Software, s.Version = "fedify-test", "1.0.0"
+	}
+	arg, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir, node := installed(t)
 	script, err := os.ReadFile("testdata/fedify/instance.mjs")
 	if err != nil {
@@ -163,7 +181,7 @@ func start(t *testing.T, base, firstKnock string) *instance {
 	}
 	t.Cleanup(func() { _ = os.Remove(name) })
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, node, name, base, firstKnock)
+	cmd := exec.CommandContext(ctx, node, name, string(arg))
 	cmd.Dir = dir
 	log := &tail{}
 	cmd.Stderr = log
@@ -267,4 +285,15 @@ func (i *instance) heard(typ, object string) bool {
 		}
 	}
 	return false
+}
+
+// refusedNothing wants Fedify to have taken all that arrived from the relay.
+func (i *instance) refusedNothing() {
+	i.t.Helper()
+	for _, r := range i.do("arrived", nil).List {
+		// What a test puts in by itself has no HTTP signature.
+		if r.Scheme != "" && r.Status != 202 {
+			i.t.Errorf("Fedify refused %s of %s, signed by %s: %d", r.Type, r.Object, r.Scheme, r.Status)
+		}
+	}
 }

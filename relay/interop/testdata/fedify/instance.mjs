@@ -13,8 +13,10 @@ import {
 } from "@fedify/vocab";
 import { Temporal } from "@js-temporal/polyfill";
 
-const relay = new URL(process.argv[2]);
-const spec = process.argv[3] ?? "rfc9421";
+// firstKnock is the scheme that Fedify tries first by itself; software is what
+// NodeInfo says; modern refuses what the relay signs by draft-cavage.
+const { relay: base, firstKnock, software, version, modern } = JSON.parse(process.argv[2]);
+const relay = new URL(base);
 const names = { relay: Service, alice: Person };
 const keys = {};
 for (const name of Object.keys(names)) {
@@ -22,11 +24,12 @@ for (const name of Object.keys(names)) {
 }
 const notes = new Map();
 const received = [];
-const raw = [];
+const arrived = []; // every POST to an inbox: its text, the scheme of its signature, the answer
+let refused = 0; // requests of the relay that were not modern
 
 const federation = createFederation({
   kv: new MemoryKvStore(), queue: new InProcessMessageQueue({ pollInterval: { milliseconds: 100 } }),
-  allowPrivateAddress: true, firstKnock: spec,
+  allowPrivateAddress: true, firstKnock,
 });
 federation
   .setActorDispatcher("/users/{identifier}", async (ctx, identifier) => {
@@ -44,7 +47,7 @@ federation
   .setObjectDispatcher(Note, "/notes/{id}", (_ctx, { id }) => notes.get(id) ?? null)
   .authorize(async (ctx) => (await ctx.getSignedKeyOwner()) != null);
 federation.setNodeInfoDispatcher("/nodeinfo/2.1", () => ({
-  software: { name: "fedify-test", version: "1.0.0" }, protocols: ["activitypub"],
+  software: { name: software, version }, protocols: ["activitypub"],
   usage: { users: { total: 1, activeHalfyear: 1, activeMonth: 1 }, localPosts: 1, localComments: 0 },
 }));
 
@@ -68,9 +71,14 @@ const server = createServer(async (req, res) => {
   const chunks = [];
   for await (const c of req) chunks.push(c);
   const body = Buffer.concat(chunks);
-  if (req.method === "POST") raw.push(body.toString());
   const headers = new Headers();
   for (let i = 0; i < req.rawHeaders.length; i += 2) headers.append(req.rawHeaders[i], req.rawHeaders[i + 1]);
+  const scheme = headers.has("signature-input") ? "rfc9421" : headers.has("signature") ? "cavage" : "";
+  if (modern && scheme === "cavage" && headers.get("signature").includes(relay.href)) {
+    refused++;
+    res.writeHead(401).end();
+    return;
+  }
   const request = new Request(new URL(req.url, `http://${req.headers.host}`), {
     method: req.method, headers, body: req.method === "POST" ? body : undefined,
   });
@@ -81,7 +89,10 @@ const server = createServer(async (req, res) => {
     console.error("request:", error);
     response = new Response("error", { status: 500 });
   }
-  if (req.method === "POST") console.error("inbox answered", response.status, JSON.parse(body).type);
+  if (req.method === "POST") {
+    arrived.push({ text: body.toString(), scheme, status: response.status });
+    console.error("inbox answered", response.status, scheme, body.toString().slice(0, 400));
+  }
   res.writeHead(response.status, Object.fromEntries(response.headers));
   res.end(Buffer.from(await response.arrayBuffer()));
 });
@@ -174,11 +185,31 @@ const commands = {
       id: new URL(`${object}#delete`), actor: ctx.getActorUri("alice"), to: PUBLIC_COLLECTION, object: new Tombstone({ id: new URL(object) }),
     }), "alice", how);
   },
-  received: () => ({ list: received }),
+  received: () => ({ list: received, refused }),
+  arrived: () => ({
+    list: arrived.map(({ text, scheme, status }) => {
+      const doc = JSON.parse(text);
+      return {
+        type: doc.type, id: doc.id, actor: doc.actor, object: doc.object?.id ?? doc.object, scheme, status,
+        ld: doc.signature != null, proof: doc.proof != null,
+      };
+    }),
+  }),
+  // again puts what arrived for an object into the inbox without any HTTP
+  // signature, with other words in it if told so: what is answered then rests
+  // on the proof inside.
+  again: async ({ object, words }) => {
+    const found = arrived.map(({ text }) => JSON.parse(text)).find((d) => d.type === "Create" && d.object?.id === object);
+    if (words != null) found.object.content = words;
+    const response = await fetch(new URL("/inbox", origin), {
+      method: "POST", headers: { "Content-Type": "application/activity+json" }, body: JSON.stringify(found),
+    });
+    return { status: response.status, answer: await response.text() };
+  },
   // prove checks what the relay said of its own by Fedify's own verifiers.
   prove: async ({ type }) => {
     const out = [];
-    for (const text of raw) {
+    for (const { text } of arrived) {
       const doc = JSON.parse(text);
       if (doc.type !== type || doc.actor !== relayActor.id.href) continue;
       out.push({
