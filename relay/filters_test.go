@@ -12,12 +12,14 @@ import (
 
 	"hark/relay"
 	"hark/relay/neighbourhood"
+	"hark/storage/sqlite"
 )
 
 // TestFiltersPerSubscriber: three subscribers beside the sender, two of them
 // with a filter, get what they asked for; edits and deletions reach them all.
 func TestFiltersPerSubscriber(t *testing.T) {
-	n, store := node(t, func(o *relay.Options) { o.Consent = relay.ConsentPublic })
+	store, command := twoStores(t)
+	n, _ := node(t, func(o *relay.Options) { o.Store, o.Consent = store, relay.ConsentPublic })
 	hood := neighbours(t, n, neighbourhood.Options{Mastodon: 2, Pleroma: 1, Misskey: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -27,17 +29,17 @@ func TestFiltersPerSubscriber(t *testing.T) {
 	in := hood.Instances()
 	from, all, weather, english := in[0], in[1], in[2], in[3]
 	for actor, filter := range map[string]string{weather.ActorURI(): "#weather", english.ActorURI(): "lang:en -#weather"} {
-		if err := store.SetSubscriberFilter(ctx, actor, filter); err != nil {
+		if err := command.SetSubscriberFilter(ctx, actor, filter); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eventually(t, 10*time.Second, func() string { // the node notices by itself
-		subs, err := from.Publish(ctx, neighbourhood.Post{Entry: neighbourhood.Entry{Text: "Ping.", Lang: "de"}})
-		if err != nil || subs.Status != http.StatusAccepted {
-			t.Fatalf("%+v, %v", subs, err)
+		sent, err := from.Publish(ctx, neighbourhood.Post{Entry: neighbourhood.Entry{Text: "Ping.", Lang: "de"}})
+		if err != nil || sent.Status != http.StatusAccepted {
+			t.Fatalf("%+v, %v", sent, err)
 		}
-		eventually(t, 10*time.Second, reached(all, subs.ObjectID))
-		if len(got(weather, subs.ObjectID))+len(got(english, subs.ObjectID)) > 0 {
+		eventually(t, 10*time.Second, level(ctx, store, in...))
+		if len(got(weather, sent.ObjectID))+len(got(english, sent.ObjectID)) > 0 {
 			return "the filters are not in force"
 		}
 		return ""
@@ -57,24 +59,10 @@ func TestFiltersPerSubscriber(t *testing.T) {
 		}
 		ids[i] = sent.ObjectID
 	}
-	eventually(t, 10*time.Second, reached(all, ids...))
-	eventually(t, 10*time.Second, reached(weather, ids[0], ids[2]))
-	eventually(t, 10*time.Second, reached(english, ids[1]))
-	eventually(t, 10*time.Second, func() string { // whoever is done with all was not sent the rest
-		_, head, err := store.Bounds(ctx)
-		if err != nil {
-			return err.Error()
-		}
-		for _, s := range []*neighbourhood.Instance{weather, english} {
-			if sub, err := store.GetSubscriber(ctx, s.ActorURI()); err != nil || sub.Cursor < head {
-				return fmt.Sprintf("%s is at %d of %d: %v", s.Host(), sub.Cursor, head, err)
-			}
-		}
-		return ""
-	})
-	for i, want := range [][2]int{{1, 0}, {0, 1}, {1, 0}, {0, 0}} {
-		if w, e := len(got(weather, ids[i])), len(got(english, ids[i])); w != want[0] || e != want[1] {
-			t.Errorf("%q reached them %d and %d times, want %v", posts[i].Text, w, e, want)
+	eventually(t, 10*time.Second, level(ctx, store, in...))
+	for i, want := range [][3]int{{1, 1, 0}, {1, 0, 1}, {1, 1, 0}, {1, 0, 0}} {
+		if g := [3]int{len(got(all, ids[i])), len(got(weather, ids[i])), len(got(english, ids[i]))}; g != want {
+			t.Errorf("%q reached them %v times, want %v", posts[i].Text, g, want)
 		}
 	}
 
@@ -95,6 +83,42 @@ func TestFiltersPerSubscriber(t *testing.T) {
 	page, err := io.ReadAll(resp.Body)
 	if err = errors.Join(err, resp.Body.Close()); err != nil || !strings.Contains(string(page), `hark_delivery_filtered_total{reason="no-match"}`) {
 		t.Errorf("what the filters kept is not counted: %v", err)
+	}
+}
+
+// twoStores opens a store twice: for a node, and as a command does beside it.
+func twoStores(t *testing.T) (node, command *sqlite.Store) {
+	t.Helper()
+	dir := t.TempDir()
+	open := func() *sqlite.Store {
+		s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, Create: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	}
+	return open(), open()
+}
+
+// level says which instance is not done with the journal: who is was sent all
+// that it is sent of it.
+func level(ctx context.Context, store *sqlite.Store, in ...*neighbourhood.Instance) func() string {
+	return func() string {
+		_, head, err := store.Bounds(ctx)
+		if err != nil {
+			return err.Error()
+		}
+		for _, i := range in {
+			if sub, err := store.GetSubscriber(ctx, i.ActorURI()); err != nil || sub.Cursor < head {
+				return fmt.Sprintf("%s is at %d of %d: %v", i.Host(), sub.Cursor, head, err)
+			}
+		}
+		return ""
 	}
 }
 
