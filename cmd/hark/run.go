@@ -106,6 +106,8 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
 		p.tokenCommand(),
 		p.forgetCommand(),
 		p.auditCommand(),
+		p.explainCommand(),
+		p.benchCommand(),
 		p.selftestCommand(),
 		p.versionCommand(),
 	)
