@@ -163,6 +163,9 @@ func (n *Node) tidy(ctx context.Context) error {
 	if err := n.trim(ctx, now.Add(-n.o.JournalRetention), listened); err != nil {
 		return err
 	}
+	if err := n.store.ExpireDecisions(ctx, now.Add(-n.o.JournalRetention)); err != nil {
+		return err
+	}
 	if n.o.Retention > 0 {
 		for {
 			gone, err := n.store.Expire(ctx, now.Add(-n.o.Retention), tidyBatch)

@@ -31,6 +31,7 @@ type metrics struct {
 	behind    *prometheus.GaugeVec // by state
 	waiting   *prometheus.GaugeVec // by state
 	gaps      prometheus.Gauge
+	undecided prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -50,9 +51,10 @@ func newMetrics() *metrics {
 		lag:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_lag_entries", Help: "Entries that the slowest live subscriber is behind."}),
 		behind:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hark_subscribers_behind_entries", Help: "Entries that the most behind subscriber is behind, by state."}, []string{"state"}),
 		waiting:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hark_subscribers_behind_seconds", Help: "Age of the oldest entry that a subscriber is not done with, by state."}, []string{"state"}),
+		undecided: prometheus.NewCounter(prometheus.CounterOpts{Name: "hark_decisions_lost_total", Help: "Refusals and drops that hark explain will not know, because there were too many."}),
 		gaps:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_gap_entries", Help: "Entries that subscribers never got because the journal no longer held them."}),
 	}
-	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.behind, m.waiting, m.gaps,
+	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.behind, m.waiting, m.gaps, m.undecided,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range inbox.Reasons() {
 		m.inbox.WithLabelValues(string(r))
@@ -91,7 +93,13 @@ type listenEvents struct{ n *Node }
 
 func (l listenEvents) Stored(n int)          { l.n.metrics.stored.Add(float64(n)) }
 func (l listenEvents) Labelled(label string) { l.n.metrics.labels.WithLabelValues(label).Inc() }
-func (l listenEvents) NotStored(rule string) { l.n.metrics.notStored.WithLabelValues(rule).Inc() }
+func (l listenEvents) NotStored(e *storage.Entry, rule string) {
+	l.n.metrics.notStored.WithLabelValues(rule).Inc()
+	l.n.ledger.note(storage.Decision{
+		At: l.n.o.Now(), ActivityID: e.ActivityID, ObjectID: e.ObjectID, Actor: e.Actor, Type: e.Type, Via: e.Via,
+		Stage: storage.StageListen, Reason: rule,
+	})
+}
 func (l listenEvents) Erased(objectID, actor string) {
 	l.n.erased.Store(true)
 	l.n.filters.Forget()

@@ -56,6 +56,7 @@ type Node struct {
 	listener *listen.Listener
 	hub      *listen.Hub
 	metrics  *metrics
+	ledger   *ledger
 	server   *server.Server
 
 	cancel   context.CancelFunc
@@ -182,7 +183,9 @@ func (n *Node) wire() error {
 	if err != nil {
 		return err
 	}
+	n.ledger = newLedger(n)
 	n.inbox = inbox.New(inbox.Options{
+		Decided:  n.ledger.note,
 		Identity: n.identity, Host: n.host, Scheme: base.Scheme, Journal: n.store, Subscribers: n.store, Keys: n.keys,
 		Directory: n.dir, Observer: inboxEvents{n}, Approval: o.Approval, RelayUnlisted: o.RelayUnlisted,
 		HostRate: o.HostRate, GlobalRate: o.GlobalRate, Log: o.Log, Now: o.Now,
@@ -190,7 +193,7 @@ func (n *Node) wire() error {
 	n.resolver = inbox.NewResolver(inbox.ResolverOptions{
 		Store: n.store, Objects: n.client, Keys: n.keys, Directory: n.dir, RelayUnlisted: o.RelayUnlisted,
 		Appended: inboxEvents{n}.Appended,
-		Dropped:  func(r inbox.Reason) { n.metrics.dropped.WithLabelValues(string(r)).Inc() },
+		Dropped:  n.dropped,
 		Log:      o.Log, Now: o.Now,
 	})
 	if n.filters, err = newFilters(filterOptions{
@@ -243,6 +246,7 @@ func (n *Node) Start(ctx context.Context) error {
 	})
 	n.wg.Go(func() { n.listener.Run(run) })
 	n.wg.Go(func() { n.resolver.Run(run) })
+	n.wg.Go(func() { n.ledger.run(run) })
 	n.wg.Go(func() { n.watch(run) })
 	n.wg.Go(func() { n.keepHouse(run) })
 	n.wg.Go(func() { n.followUpstream(run) })

@@ -50,7 +50,7 @@ func (s surfaceInbox) Receive(ctx context.Context, r *http.Request, body []byte)
 	if detail == "" {
 		detail = out.Reason.Sentence()
 	}
-	return server.Outcome{Status: out.Reason.Status(), Reason: string(out.Reason), Detail: detail, RetryAfter: out.RetryAfter}
+	return server.Outcome{Status: out.Reason.Status(), Reason: string(out.Reason), Detail: detail, Ref: out.Ref, RetryAfter: out.RetryAfter}
 }
 
 // surfaceArchive reads the archive.

@@ -364,3 +364,28 @@ type Stats struct {
 	Journal   int64 // entries kept
 	Head      int64
 }
+
+// Stage is where on its way a delivery met a decision.
+type Stage string
+
+// The stages.
+const (
+	StageInbox   Stage = "inbox"   // answered to the sender
+	StageResolve Stage = "resolve" // its object was to be fetched
+	StageListen  Stage = "listen"  // relayed, but not kept
+)
+
+// Decision is why a delivery was refused, dropped or not kept.
+type Decision struct {
+	At         time.Time
+	Ref        string // that the sender was given, "" if none
+	ActivityID string // "" if it cannot be told, as the next two
+	ObjectID   string
+	Actor      string
+	Type       string // of the activity
+	Via        string // host that delivered it, as far as that was verified
+	Stage      Stage
+	Reason     string
+	Status     int    // answered; 0 behind the inbox
+	Detail     string // the fault in words, at most 300 bytes
+}

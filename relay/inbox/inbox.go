@@ -5,14 +5,18 @@ package inbox
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"hark/activitypub"
 	"hark/activitypub/remote"
@@ -77,8 +81,9 @@ type Options struct {
 	Observer      Observer
 	Approval      bool
 	RelayUnlisted bool
-	HostRate      float64 // requests a second and sending host
-	GlobalRate    float64 // in all
+	HostRate      float64                // requests a second and sending host
+	GlobalRate    float64                // in all
+	Decided       func(storage.Decision) // told of every delivery; returns at once; nil tells nobody
 	Log           *slog.Logger
 	Now           func() time.Time
 }
@@ -103,12 +108,21 @@ func (in *Inbox) Receive(ctx context.Context, r *http.Request, peer string, body
 	started := in.o.Now()
 	d := delivery{in: in, r: r, body: body, peer: peer}
 	out := d.receive(ctx)
+	if out.Reason.Status() >= http.StatusBadRequest {
+		out.Ref = strings.ToLower(rand.Text()[:refLength])
+	}
+	if in.o.Decided != nil {
+		in.o.Decided(d.decision(out))
+	}
 	attrs := []any{
 		"reason", string(out.Reason), "status", out.Reason.Status(), "type", d.typ(), "actor", d.actor(),
 		"via", d.via, "bytes", len(body), "took", in.o.Now().Sub(started),
 	}
 	if d.err != nil {
 		attrs = append(attrs, "error", d.err.Error())
+	}
+	if out.Ref != "" {
+		attrs = append(attrs, "ref", out.Ref)
 	}
 	level := slog.LevelDebug
 	switch {
@@ -136,6 +150,42 @@ type delivery struct {
 	proof    storage.Proof
 	until    time.Time
 	err      error // for the log
+}
+
+// refLength is the length of a refusal's name: 60 bits, in base32.
+const refLength = 12
+
+// decision is what the ledger notes of the outcome.
+func (d *delivery) decision(out Outcome) storage.Decision {
+	n := storage.Decision{
+		At: d.in.o.Now(), Ref: out.Ref, Via: d.via, Stage: storage.StageInbox, Reason: string(out.Reason), Status: out.Reason.Status(),
+	}
+	if d.env != nil {
+		n.ActivityID, n.ObjectID, n.Actor, n.Type = d.env.ID, d.objectID(), d.env.Actor, d.env.Type
+	}
+	if len(n.Type) > 40 {
+		n.Type = ""
+	}
+	n.Detail = Brief(d.err)
+	return n
+}
+
+// Brief is an error's text, printable and at most 300 bytes; "" for none.
+func Brief(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(err.Error(), ""))
+	for len(text) > 300 {
+		_, size := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-size]
+	}
+	return text
 }
 
 func (d *delivery) typ() string {

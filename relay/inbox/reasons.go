@@ -144,6 +144,7 @@ func (r Reason) Sentence() string { return verdicts[r].sentence }
 // Outcome is the answer to one delivery.
 type Outcome struct {
 	Reason     Reason
+	Ref        string        // names a refusal, for whoever asks why
 	Detail     string        // a sentence for the sender; Reason.Sentence() where nothing more is known
 	RetryAfter time.Duration // for 429 and 503
 }

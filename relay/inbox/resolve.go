@@ -45,8 +45,8 @@ type ResolverOptions struct {
 	Keys          *Keys
 	Directory     Directory
 	RelayUnlisted bool
-	Appended      func()              // the journal grew
-	Dropped       func(reason Reason) // an Announce was given up
+	Appended      func()                                               // the journal grew
+	Dropped       func(u storage.Unresolved, reason Reason, err error) // an Announce was given up
 	Log           *slog.Logger
 	Now           func() time.Time
 }
@@ -220,7 +220,7 @@ func (r *Resolver) one(ctx context.Context, u storage.Unresolved) error {
 		reason = give.reason
 	}
 	r.o.Log.InfoContext(ctx, "announce dropped", "object", u.ObjectID, "actor", u.Actor, "reason", string(reason), "error", err.Error())
-	r.o.Dropped(reason)
+	r.o.Dropped(u, reason, err)
 	return r.o.Store.DropUnresolved(ctx, u.ID)
 }
 

@@ -136,7 +136,7 @@ func TestResolverHangingHost(t *testing.T) {
 		}
 		r := NewResolver(ResolverOptions{
 			Store: store, Objects: from, Keys: keys, Directory: open{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-			Appended: func() {}, Dropped: func(Reason) {},
+			Appended: func() {}, Dropped: func(storage.Unresolved, Reason, error) {},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

@@ -40,7 +40,7 @@ type Actors interface {
 type Observer interface {
 	Stored(n int)
 	Labelled(label string)
-	NotStored(reason string)
+	NotStored(e *storage.Entry, reason string)
 	Erased(objectID, actor string) // the object, the actor's everything, or the object of that actor only
 }
 
@@ -148,7 +148,7 @@ func (l *Listener) round(ctx context.Context) (int, error) {
 		batch.Ops = append(batch.Ops, ops...)
 		if reason != "" {
 			counts[[2]string{day, reason}]++
-			l.o.Observer.NotStored(reason)
+			l.o.Observer.NotStored(e, reason)
 		}
 	}
 	for key, n := range counts {

@@ -31,7 +31,11 @@ func (s *Server) inbox(c echo.Context) error {
 	out := s.o.Inbox.Receive(c.Request().Context(), c.Request(), body)
 	retryAfter(c, out.RetryAfter)
 	if out.Status >= http.StatusMultipleChoices {
-		return sendProblem(c, problem(out.Status, out.Reason, out.Detail))
+		p := problem(out.Status, out.Reason, out.Detail)
+		if out.Ref != "" {
+			p.Instance = "urn:hark:refusal:" + out.Ref
+		}
+		return sendProblem(c, p)
 	}
 	return c.JSON(out.Status, map[string]string{"status": "accepted", "reason": out.Reason, "detail": out.Detail})
 }

@@ -22,6 +22,8 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Instance names this refusal, for whoever asks the operator why.
+	Instance string `json:"instance,omitempty"`
 }
 
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }

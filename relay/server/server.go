@@ -33,6 +33,7 @@ import (
 
 // Outcome is the answer to one delivery.
 type Outcome struct {
+	Ref        string // of a refusal: how it can be asked about
 	Status     int
 	Reason     string // machine code, as "signature-digest"
 	Detail     string // a sentence for the sender

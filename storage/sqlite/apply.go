@@ -300,6 +300,9 @@ func (a *applier) deleteActor(ctx context.Context, actor string) (r storage.OpRe
 		return r, err
 	}
 	r.Applied = n > 0
+	if _, err := a.t.exec(ctx, "DELETE FROM decision WHERE actor = ?", decidedOn(actor)); err != nil {
+		return r, err
+	}
 	for {
 		vs, err := a.victims(ctx, "SELECT id, uri, actor FROM post WHERE actor = ? ORDER BY id LIMIT ?", actor, eraseLimit)
 		if err != nil || len(vs) == 0 {

@@ -189,8 +189,17 @@ func (s *Store) forgetActor(ctx context.Context, actor string, r *storage.Forgot
 	if r.Posts, err = s.erasePosts(ctx, "actor = ?", actor); err != nil {
 		return err
 	}
-	r.Actors, err = s.eraseActors(ctx, "id = ?", actor)
-	return err
+	if r.Actors, err = s.eraseActors(ctx, "id = ?", actor); err != nil {
+		return err
+	}
+	return s.eraseDecisions(ctx, "actor = ?", decidedOn(actor))
+}
+
+func (s *Store) eraseDecisions(ctx context.Context, where string, arg any) error {
+	return s.archive.w.do(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "DELETE FROM decision WHERE "+where, arg)
+		return err
+	})
 }
 
 func (s *Store) forgetHost(ctx context.Context, host string, r *storage.Forgotten) (err error) {
@@ -209,8 +218,11 @@ func (s *Store) forgetHost(ctx context.Context, host string, r *storage.Forgotte
 	if r.Posts, err = s.erasePosts(ctx, "host = ?1 OR substr(handle, -length(?1) - 1) = '@' || ?1", host); err != nil {
 		return err
 	}
-	r.Actors, err = s.eraseActors(ctx, "host = ?", host)
-	return err
+	if r.Actors, err = s.eraseActors(ctx, "host = ?", host); err != nil {
+		return err
+	}
+	// Decisions know no host but that of the deliverer; their texts may name others.
+	return s.eraseDecisions(ctx, "via = ?1 OR instr(detail, ?1) > 0", host)
 }
 
 func (s *Store) forgetURI(ctx context.Context, uri string, r *storage.Forgotten) (err error) {
@@ -221,6 +233,9 @@ func (s *Store) forgetURI(ctx context.Context, uri string, r *storage.Forgotten)
 		return err
 	}
 	if r.Posts, err = s.erasePosts(ctx, "uri = ?1 OR activity_id = ?1", uri); err != nil {
+		return err
+	}
+	if err := s.eraseDecisions(ctx, "object = ?1 OR activity = ?1", decidedOn(uri)); err != nil {
 		return err
 	}
 	return s.archive.w.do(ctx, func(ctx context.Context, t *tx) error {

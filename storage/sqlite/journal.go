@@ -192,3 +192,23 @@ func (s *Store) Trim(ctx context.Context, before time.Time, upTo int64) (int64, 
 	}
 	return n, nil
 }
+
+// FindEntries returns the entries about an activity, an object or an actor of
+// that id, newest first: at most limit (20 if 0, never more than 1,000). For an
+// activity's id it looks through the whole journal.
+func (s *Store) FindEntries(ctx context.Context, id string, limit int) ([]storage.Entry, error) {
+	if id == "" {
+		return nil, nil
+	}
+	rows, err := s.journal.reads.QueryContext(ctx, "SELECT "+entryColumns+` FROM journal WHERE seq IN (
+		SELECT seq FROM journal WHERE object_id = ?1 AND object_id <> '' UNION SELECT seq FROM journal WHERE actor = ?1
+		UNION SELECT seq FROM journal WHERE activity_id = ?1) ORDER BY seq DESC LIMIT ?2`, id, bounded(limit, 20, 1000))
+	if err != nil {
+		return nil, fmt.Errorf("find entries: %w", known(err))
+	}
+	entries, err := collect(rows, scanEntry)
+	if err != nil {
+		return nil, fmt.Errorf("find entries: %w", known(err))
+	}
+	return entries, nil
+}

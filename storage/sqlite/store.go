@@ -35,6 +35,9 @@ var journalSchema3 string
 //go:embed schema/archive-1.sql
 var archiveSchema1 string
 
+//go:embed schema/archive-2.sql
+var archiveSchema2 string
+
 // The files, and what leads each to its newest version.
 const (
 	journalFile = "journal.db"
@@ -43,7 +46,7 @@ const (
 
 var (
 	journalSchema = schema{name: "journal", appID: 0x4861724a, steps: []string{journalSchema1, journalSchema2, journalSchema3}}
-	archiveSchema = schema{name: "archive", appID: 0x48617241, steps: []string{archiveSchema1}}
+	archiveSchema = schema{name: "archive", appID: 0x48617241, steps: []string{archiveSchema1, archiveSchema2}}
 )
 
 // Options say which store to open.

@@ -16,6 +16,7 @@ import (
 func Access(t *testing.T, open func(t *testing.T) AccessStore, tamper func(t *testing.T, manner string)) {
 	t.Run("Tokens", func(t *testing.T) { tokens(t, started(t, open)) })
 	t.Run("OneTime", func(t *testing.T) { oneTime(t, started(t, open)) })
+	t.Run("Decisions", func(t *testing.T) { decisions(t, started(t, open)) })
 	t.Run("Audit", func(t *testing.T) { audit(t, started(t, open)) })
 	for _, manner := range []string{"change", "remove", "cut"} {
 		t.Run("Tamper/"+manner, func(t *testing.T) {
@@ -115,4 +116,32 @@ func audit(t *testing.T, s AccessStore) {
 	if rest := must[[]storage.AuditEntry](t)(s.ListAudit(ctx, 38, 10)); len(rest) != 3 || rest[0].Seq != 39 {
 		t.Errorf("the rest of the log: %+v", rest)
 	}
+}
+
+// decisions: each is found by every id that it is about, newest first, and by
+// nothing else; the ids themselves are not given back.
+func decisions(t *testing.T, s AccessStore) {
+	ctx := t.Context()
+	first := storage.Decision{
+		At: day0, Ref: "abc", ActivityID: "https://a.example/1", ObjectID: "https://a.example/n/1", Actor: "https://a.example/u",
+		Type: "Create", Via: "a.example", Stage: storage.StageInbox, Reason: "digest", Status: 401, Detail: "no",
+	}
+	second := storage.Decision{At: day0.Add(time.Hour), Actor: "https://a.example/u", Stage: storage.StageListen, Reason: "objected"}
+	noError(t, s.AddDecisions(ctx, nil))
+	noError(t, s.AddDecisions(ctx, []storage.Decision{first, second}))
+	bare := func(d storage.Decision) storage.Decision {
+		d.ActivityID, d.ObjectID, d.Actor = "", "", ""
+		return d
+	}
+	for id, want := range map[string][]storage.Decision{
+		"abc": {bare(first)}, first.ActivityID: {bare(first)}, first.ObjectID: {bare(first)},
+		first.Actor: {bare(second), bare(first)}, "": nil, "https://b.example": nil,
+	} {
+		equal(t, "decisions about "+id, must[[]storage.Decision](t)(s.ListDecisions(ctx, id, 10)), want)
+	}
+	if got := must[[]storage.Decision](t)(s.ListDecisions(ctx, first.Actor, 1)); len(got) != 1 || got[0].Reason != second.Reason {
+		t.Errorf("one decision: %+v", got)
+	}
+	noError(t, s.ExpireDecisions(ctx, day0.Add(time.Minute)))
+	equal(t, "decisions that are left", must[[]storage.Decision](t)(s.ListDecisions(ctx, first.Actor, 10)), []storage.Decision{bare(second)})
 }

@@ -87,6 +87,9 @@ type ArchiveStore interface {
 
 // AccessStore keeps tokens and the audit log.
 type AccessStore interface {
+	AddDecisions(ctx context.Context, decisions []storage.Decision) error
+	ListDecisions(ctx context.Context, id string, limit int) ([]storage.Decision, error)
+	ExpireDecisions(ctx context.Context, before time.Time) error
 	AddToken(ctx context.Context, t storage.Token) error
 	GetTokenByHash(ctx context.Context, hash []byte) (storage.Token, error)
 	ConsumeToken(ctx context.Context, hash []byte, now time.Time) (storage.Token, error)
