@@ -38,6 +38,7 @@ const (
 	ProofNone      Proof = ""          // only the HTTP delivery was signed
 	ProofLD        Proof = "ld"        // RsaSignature2017
 	ProofIntegrity Proof = "integrity" // FEP-8b32
+	ProofBeside    Proof = "beside"    // FEP-8b32, with an RsaSignature2017 beside it that nobody has checked
 )
 
 // Evidence is what proved an activity on arrival.

@@ -155,6 +155,11 @@ func readLinked(object map[string]any) (*linkedSignature, error) {
 	if _, ok := object["proof"]; ok {
 		return nil, refuse("proof and signature together")
 	}
+	return linkedOf(raw)
+}
+
+// linkedOf reads the signature object itself.
+func linkedOf(raw any) (*linkedSignature, error) {
 	m, ok := raw.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("document signature is not an object: %w", ErrMalformed)

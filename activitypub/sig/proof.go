@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/gowebpki/jcs"
@@ -90,12 +91,33 @@ func SignProof(doc []byte, method string, key ed25519.PrivateKey, created time.T
 //
 // ref: FEP-8b32; https://www.w3.org/TR/vc-di-eddsa/#eddsa-jcs-2022; federation threat A16
 func VerifyProof(ctx context.Context, doc []byte, keys KeyFunc, now time.Time) (ProofVerified, error) {
+	return verifyProof(ctx, doc, keys, now, false)
+}
+
+// VerifyProofBeside is VerifyProof for a document that carries a Linked Data
+// signature as well, as Fedify sends it: the proof was made first, over the
+// document without the signature, and is checked so. The signature itself is
+// not looked at, but it must be one and nothing else, so that there is nothing
+// in it to be read. Because it is open to whoever passes the document on, such
+// a document proves its author only where its author delivers it.
+//
+// ref: FEP-8b32, "Backward compatibility"
+func VerifyProofBeside(ctx context.Context, doc []byte, keys KeyFunc, now time.Time) (ProofVerified, error) {
+	return verifyProof(ctx, doc, keys, now, true)
+}
+
+func verifyProof(ctx context.Context, doc []byte, keys KeyFunc, now time.Time, beside bool) (ProofVerified, error) {
 	object, parts, err := canonicalParts(doc)
 	if err != nil {
 		return ProofVerified{}, err
 	}
-	if _, ok := object["signature"]; ok {
-		return ProofVerified{}, refuse("proof and signature together")
+	if _, ok := object["signature"]; ok != beside {
+		return ProofVerified{}, refuse("proof and signature together, or not")
+	}
+	if beside {
+		if _, err := linkedOf(object["signature"]); err != nil {
+			return ProofVerified{}, err
+		}
 	}
 	p, err := readProof(object)
 	if err != nil {
@@ -109,7 +131,7 @@ func VerifyProof(ctx context.Context, doc []byte, keys KeyFunc, now time.Time) (
 	if err != nil {
 		return ProofVerified{}, err
 	}
-	rest := parts.without("proof")
+	rest := parts.without("proof", "signature")
 	key, err := tryKeys(ctx, p.method, keys, func(public crypto.PublicKey) error {
 		k, ok := public.(ed25519.PublicKey)
 		if !ok || len(k) != ed25519.PublicKeySize {
@@ -281,11 +303,11 @@ func (m members) get(name string) []byte {
 	return nil
 }
 
-// without writes the object without an entry. What was sorted stays so.
-func (m members) without(name string) []byte {
+// without writes the object without some entries. What was sorted stays so.
+func (m members) without(names ...string) []byte {
 	out := []byte{'{'}
 	for i := range m {
-		if m[i].name == name {
+		if slices.Contains(names, m[i].name) {
 			continue
 		}
 		if len(out) > 1 {

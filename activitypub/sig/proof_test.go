@@ -319,3 +319,28 @@ func quotedPEM(t *testing.T, key *rsa.PrivateKey) string {
 	}
 	return string(out)
 }
+
+// TestProofBesideSignature: what Fedify sends is proven by its proof, if the
+// signature beside it is a signature and nothing more.
+func TestProofBesideSignature(t *testing.T) {
+	with := func(signature string) []byte {
+		return []byte(strings.Replace(proofVector, `"type": "Create"`, `"signature": `+signature+`, "type": "Create"`, 1))
+	}
+	const good = `{"type":"RsaSignature2017","creator":"https://server.example/users/alice#main-key","created":"2023-02-24T23:36:38Z","signatureValue":"c2ln"}`
+	if v, err := VerifyProofBeside(context.Background(), with(good), vectorKeys(t, nil), vectorTime); err != nil || v.Owner != vectorOwner {
+		t.Errorf("%+v, %v", v, err)
+	}
+	for name, doc := range map[string][]byte{
+		"without a signature":   []byte(proofVector),
+		"a text":                with(`"x"`),
+		"more in the signature": with(strings.Replace(good, `"type"`, `"content":"read me","type"`, 1)),
+		"an object in it":       with(strings.Replace(good, `"c2ln"`, `{"a":"b"}`, 1)),
+		"another type":          with(strings.Replace(good, "RsaSignature2017", "Note", 1)),
+		"another text":          bytes.Replace(with(good), []byte("Hello world"), []byte("Hello World"), 1),
+		"two signatures":        bytes.Replace(with(good), []byte(`"id": "https://server.example/activities/1"`), []byte(`"signature": {}`), 1),
+	} {
+		if _, err := VerifyProofBeside(context.Background(), doc, vectorKeys(t, nil), vectorTime); err == nil {
+			t.Errorf("%s is proven", name)
+		}
+	}
+}

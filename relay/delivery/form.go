@@ -56,7 +56,7 @@ func FormFor(e *storage.Entry, s *storage.Subscriber, now time.Time) (Form, stri
 		return FormSkip, "takes new posts only"
 	}
 	valid := e.Proof != storage.ProofNone && (e.ProofUntil.IsZero() || now.Add(proofMargin).Before(e.ProofUntil))
-	taken := e.Proof != storage.ProofIntegrity || takesProofs(s.Software, s.Version)
+	taken := takesProof(e.Proof, s)
 	if valid && taken && (len(e.Body) <= misskeyLimit || !misskeyKin[s.Software]) {
 		return FormForward, ""
 	}
@@ -80,9 +80,17 @@ func FormFor(e *storage.Entry, s *storage.Subscriber, now time.Time) (Form, stri
 // ref: contracts/federation.md, "What makes a relayed post acceptable".
 var proofsSince = map[string]string{"mastodon": "4.7", "hark": ""}
 
-func takesProofs(software, version string) bool {
-	since, ok := proofsSince[software]
-	return ok && !older(version, since)
+// takesProof tells whether a subscriber takes a forwarded activity by what
+// proves it.
+func takesProof(proof storage.Proof, s *storage.Subscriber) bool {
+	since, ok := proofsSince[s.Software]
+	switch proof {
+	case storage.ProofIntegrity:
+		return ok && !older(s.Version, since)
+	case storage.ProofBeside: // Hark itself wants such a one from its author's hands
+		return s.Software == "mastodon" && !older(s.Version, since)
+	}
+	return true
 }
 
 // older compares two versions by their first two numbers; what is not a

@@ -30,6 +30,8 @@ func TestFormFor(t *testing.T) {
 
 	integrity := proven
 	integrity.Proof = storage.ProofIntegrity
+	beside := proven
+	beside.Proof = storage.ProofBeside
 	integrityDelete := del
 	integrityDelete.Proof = storage.ProofIntegrity
 
@@ -64,6 +66,9 @@ func TestFormFor(t *testing.T) {
 		{"integrity proof to Mastodon 10.0", integrity, version(mastodon, "10.0"), FormForward},
 		{"integrity proof to an unknown version", integrity, mastodon, FormAnnounce},
 		{"integrity proof to Misskey", integrity, version(misskey, "2026.11.0"), FormAnnounce},
+		{"a signature beside the proof to Mastodon 4.6", beside, version(mastodon, "4.6.3"), FormAnnounce},
+		{"a signature beside the proof to Mastodon 4.7", beside, version(mastodon, "4.7.0"), FormForward},
+		{"a signature beside the proof to another Hark", beside, storage.Subscriber{Host: "h.example", Flavour: storage.FlavourMastodon, Software: "hark"}, FormAnnounce},
 		{"integrity proof to another Hark", integrity, storage.Subscriber{Host: "h.example", Flavour: storage.FlavourMastodon, Software: "hark"}, FormForward},
 		{"delete by integrity proof to Mastodon 4.6", integrityDelete, version(mastodon, "4.6"), FormSkip},
 		{"erased", erased, mastodon, FormPass},

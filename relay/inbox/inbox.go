@@ -314,6 +314,19 @@ func (d *delivery) authority(ctx context.Context) Authority {
 		return a // what a stranger says is not forwarded, so its proof decides nothing
 	}
 	switch {
+	case d.env.HasLDSignature && d.env.HasIntegrityProof:
+		// Neither speaks for its author in another's hands; from its own it
+		// may be passed on to those who take the proof.
+		if a.Signer != d.env.Actor {
+			d.err = fmt.Errorf("proof and signature together: %w", sig.ErrUnsafeDocument)
+			break
+		}
+		p, err := sig.VerifyProofBeside(ctx, d.body, keys, now)
+		if err != nil {
+			d.err = fmt.Errorf("integrity proof: %w", err)
+		} else if p.Owner == d.env.Actor {
+			d.proof, d.until = storage.ProofBeside, p.Until
+		}
 	case d.env.HasLDSignature:
 		p, err := d.verifyLD(ctx, keys, trusted)
 		if err != nil {

@@ -108,7 +108,7 @@ func publishes(t *testing.T, f *instance, other *neighbourhood.Instance, store *
 		{rfc9421, true, false, neighbourhood.FormForward, "rfc9421"},
 		{cavage, false, true, neighbourhood.FormAnnounce, "cavage"}, // the neighbour is too old for integrity proofs
 		{rfc9421, false, true, neighbourhood.FormAnnounce, "rfc9421"},
-		{cavage, true, true, neighbourhood.FormAnnounce, "cavage"}, // both proofs count as none
+		{cavage, true, true, neighbourhood.FormAnnounce, "cavage"}, // the same
 		{rfc9421, true, true, neighbourhood.FormAnnounce, "rfc9421"},
 	} {
 		what := fmt.Sprintf("%s, ld %v, proof %v", h.http, h.ld, h.proof)
@@ -174,7 +174,7 @@ func TestFedifyAsMastodon(t *testing.T) {
 	for _, e := range entries {
 		proofs[e.Proof]++
 	}
-	if proofs[storage.ProofLD] != 2 || proofs[storage.ProofIntegrity] != 2 {
+	if proofs[storage.ProofLD] != 2 || proofs[storage.ProofIntegrity] != 2 || proofs[storage.ProofBeside] != 2 {
 		t.Errorf("journaled with proofs %v", proofs)
 	}
 
