@@ -75,8 +75,11 @@ func TestDemoDismissesOnlyItsOwn(t *testing.T) {
 
 func TestTroubleInWords(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	if got := trouble(storage.Health{LastError: "old"}, now); got != "" {
+	if got := trouble(storage.Health{}, now); got != "" {
 		t.Errorf("a healthy subscriber: %q", got)
+	}
+	if got := trouble(storage.Health{LastError: "old", LastErrorAt: now.Add(-3 * time.Hour)}, now); got != "over; 3 hours ago: old" {
+		t.Errorf("one that is well again: %q", got)
 	}
 	got := trouble(storage.Health{FailingSince: now.Add(-3 * time.Hour), Failures: 7, LastError: strings.Repeat("x", 200)}, now)
 	if !strings.HasPrefix(got, "since 3 hours ago, 7 failures: xxx") || len([]rune(got)) > 100 {
