@@ -141,10 +141,10 @@ func (v value) time() time.Time {
 func (v value) hasType(names ...string) bool { return v.lists("type", names...) }
 
 // lists reports whether a property is, or lists, one of the strings.
-func (v value) lists(property string, strings ...string) bool {
+func (v value) lists(property string, names ...string) bool {
 	for e := range v.get(property).items() {
 		s := e.str()
-		for _, want := range strings {
+		for _, want := range names {
 			if s == want {
 				return true
 			}
