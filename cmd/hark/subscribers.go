@@ -153,7 +153,7 @@ func (p *program) listSubscribers(ctx context.Context, l subscriberList) error {
 		}
 		rows = append(rows, []string{
 			s.Host, string(s.State), shorten(software, 30), s.Signature, fmt.Sprint(s.Lag), lasting(s.Waiting), hourly(s),
-			fmt.Sprint(s.Health.Delivered), fmt.Sprint(s.Health.Skipped), ago(s.Health.LastSuccess, now), shorten(s.Filter, 40), lastError(s.Health, now),
+			fmt.Sprint(s.Health.Delivered), fmt.Sprint(s.Health.Skipped), ago(s.Health.LastSuccess, now), shorten(s.Filter, 40), trouble(s.Health, now),
 		})
 	}
 	return table(p.stdout, rows)
@@ -175,22 +175,16 @@ func hourly(s delivery.Standing) string {
 	return fmt.Sprint(s.PerHour)
 }
 
-// trouble says in a few words how deliveries fail; "" when they do not.
+// trouble says in a few words how deliveries fail, or failed last; "" if none
+// ever did.
 func trouble(h storage.Health, now time.Time) string {
-	if h.FailingSince.IsZero() {
-		return ""
+	switch {
+	case !h.FailingSince.IsZero():
+		return shorten(fmt.Sprintf("since %s, %d failures: %s", ago(h.FailingSince, now), h.Failures, h.LastError), 100)
+	case h.LastError != "":
+		return shorten(fmt.Sprintf("over; %s: %s", ago(h.LastErrorAt, now), h.LastError), 100)
 	}
-	text := fmt.Sprintf("since %s, %d failures: %s", ago(h.FailingSince, now), h.Failures, h.LastError)
-	return shorten(text, 100)
-}
-
-// lastError says how deliveries fail, or how they last did; "" if none ever
-// failed.
-func lastError(h storage.Health, now time.Time) string {
-	if text := trouble(h, now); text != "" || h.LastError == "" {
-		return text
-	}
-	return shorten(fmt.Sprintf("over; %s: %s", ago(h.LastErrorAt, now), h.LastError), 100)
+	return ""
 }
 
 // watchSubscribers prints the subscribers until the context ends. A terminal
