@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,33 +27,6 @@ it takes and what it loses.`,
 	return cmd
 }
 
-// benchFlags are the flags of `hark bench relay`.
-type benchFlags struct {
-	o        load.Options
-	shares   map[string]*share
-	scenario string
-	json     bool
-}
-
-// share is a flag for a part of a whole: "10%" or "0.1".
-type share float64
-
-func (s *share) String() string { return strconv.FormatFloat(float64(*s)*100, 'f', -1, 64) + "%" }
-func (s *share) Type() string   { return "share" }
-
-func (s *share) Set(text string) error {
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	v, err := strconv.ParseFloat(number, 64)
-	if percent {
-		v /= 100
-	}
-	if err != nil || !(v >= 0 && v <= 1) {
-		return errors.New("not a share, as 10% or 0.1")
-	}
-	*s = share(v)
-	return nil
-}
-
 func (p *program) benchRelay() *cobra.Command {
 	f := benchFlags{shares: map[string]*share{}}
 	cmd := &cobra.Command{
@@ -65,18 +37,25 @@ and reports how much it accepts and delivers, how late, at what price in CPU and
 memory, and what it loses, repeats or puts out of order. It fails if anything
 was lost.
 
+Scenarios: steady posts at a steady rate; burst posts 1,000 activities at once;
+sick runs the same load with all subscribers well, then with 10 % hanging and
+10 % failing, and compares; outage lets 20 % of the subscribers refuse for a
+while and return: everything must reach them.
+
 Without --url it starts a Hark in a process of its own, with a store in a folder
 that it makes and removes; settings in the environment, as
 HARK_DELIVERY_SHARED_SIGNATURES=off, reach that Hark. With --url it drives any
 relay that can reach this machine's loopback addresses over http; name its
 process with --pid to have its CPU and memory measured.`,
 		Example: `  hark bench relay --subscribers 100 --activities 1000
+  hark bench relay --scenario sick
   hark bench relay --rate 50 --duration 1m --json
   hark bench relay --url http://127.0.0.1:8080/inbox --pid 4711`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.bench(cmd.Context(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.bench(cmd.Context(), &f, cmd.Flags().Changed) },
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&f.scenario, "scenario", "", "a `load` made up beforehand, which other flags change: "+strings.Join(scenarioNames(), ", "))
 	flags.StringVar(&f.o.URL, "url", "", "inbox or base `URL` of a relay that runs already")
 	flags.IntVar(&f.o.PID, "pid", 0, "the `process` of that relay, on this machine")
 	flags.StringVar(&f.o.Dir, "dir", "", "put the store of the Hark that is started into this empty `folder`, and leave it there")
@@ -111,18 +90,19 @@ process with --pid to have its CPU and memory measured.`,
 	return cmd
 }
 
-func (p *program) bench(ctx context.Context, f *benchFlags) error {
-	o := f.o
-	for name, to := range map[string]*float64{
-		"hanging": &o.Hanging, "failing": &o.Failing, "dead": &o.Dead, "slow": &o.Slow, "returning": &o.Returning,
-		"misskey": &o.Misskey, "pleroma": &o.Pleroma, "edits": &o.Edits,
-	} {
-		*to = float64(*f.shares[name])
+// bench drives a relay as the flags say, once or, to compare, twice.
+func (p *program) bench(ctx context.Context, f *benchFlags, set func(flag string) bool) error {
+	o, err := f.options(set)
+	if err != nil {
+		return err
 	}
 	for _, e := range neighbourhood.Corpus() {
 		if e.Lang == "en" && e.CW == "" {
 			o.Texts = append(o.Texts, e.Text)
 		}
+	}
+	if f.scenario == "sick" {
+		return p.benchSick(ctx, o, f.json)
 	}
 	report, err := p.benchOnce(ctx, o)
 	if err != nil {
@@ -197,7 +177,7 @@ func (p *program) printBench(r *load.Report) error {
 		{"latency", ms(r.Latency) + ", from the 202"},
 	}
 	if r.Returned != nil {
-		rows = append(rows, []string{"returned", fmt.Sprintf("caught up %.1f s after their return", r.CaughtUp)})
+		rows = append(rows, []string{"returned", fmt.Sprintf("%d deliveries were waiting for them, the last of which came %.1f s after their return", r.Backlog, r.CaughtUp)})
 	}
 	rows = append(rows,
 		[]string{"lost", fmt.Sprintf("%d of %d", r.Lost, r.Owed)},
@@ -205,6 +185,7 @@ func (p *program) printBench(r *load.Report) error {
 		[]string{"order", fmt.Sprintf("%d edits before their post, %d posts after a later one of their author", r.Violations, r.Overtaken)},
 		[]string{"signatures", strings.TrimSpace(fmt.Sprintf("%d verified, %d wrong %s", r.Signatures.Checked, r.Signatures.Wrong, r.Signatures.Reason))},
 	)
+	rows = append(rows, []string{"connections", fmt.Sprintf("%d opened by the relay", r.Connections)})
 	for status, n := range r.Refused {
 		rows = append(rows, []string{"refused", fmt.Sprintf("%d with %s", n, status)})
 	}

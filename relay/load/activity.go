@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"math/rand/v2"
 	"strconv"
-	"strings"
 	"time"
 
 	"hark/activitypub"
@@ -88,7 +86,7 @@ func (n numbers) number(text []byte) (index int, rest []byte) {
 // ref: observed Mastodon 4.5: app/helpers/context_helper.rb
 const context45 = `["https://www.w3.org/ns/activitystreams",{"ostatus":"http://ostatus.org#","atomUri":"ostatus:atomUri",` +
 	`"inReplyToAtomUri":"ostatus:inReplyToAtomUri","conversation":"ostatus:conversation","sensitive":"as:sensitive",` +
-	`"toot":"http://joinmastodon.org/ns#","votersCount":"toot:votersCount","Hashtag":"as:Hashtag","gts":"https://gotosocial.org/ns#",` +
+	`"toot":"http://joinmastodon.org/ns#","votersCount":"toot:votersCount","gts":"https://gotosocial.org/ns#",` +
 	`"interactionPolicy":{"@id":"gts:interactionPolicy","@type":"@id"},"canQuote":{"@id":"gts:canQuote","@type":"@id"},` +
 	`"automaticApproval":{"@id":"gts:automaticApproval","@type":"@id"}}]`
 
@@ -105,19 +103,17 @@ func (n numbers) write(h *host, index, edits int, text string, now time.Time) ([
 	number := strconv.FormatInt(n.base+int64(post), 10)
 	id := actor + "/statuses/" + number
 	stamp := now.UTC().Format(time.RFC3339)
-	content := "<p>" + html.EscapeString(text) + ` <a href="` + h.origin + `/tags/weather" class="mention hashtag" rel="tag">#<span>weather</span></a></p>`
+	content := "<p>" + html.EscapeString(text) + "</p>"
 	public, followers := []string{activitypub.Public}, []string{actor + "/followers"}
 	note := map[string]any{
 		"id": id, "type": "Note", "summary": nil, "inReplyTo": nil, "published": stamp, "url": h.origin + "/@" + authorName + "/" + number,
 		"attributedTo": actor, "to": public, "cc": followers, "sensitive": false, "atomUri": id, "inReplyToAtomUri": nil,
 		"conversation": fmt.Sprintf("tag:%s,%s:objectId=%s:objectType=Conversation", h.addr, now.UTC().Format(time.DateOnly), number),
 		"content":      content, "contentMap": map[string]string{"en": content}, "attachment": []any{},
-		"tag": []any{map[string]any{"type": "Hashtag", "href": h.origin + "/tags/weather", "name": "#weather"}},
+		"tag": []any{},
 		"replies": map[string]any{"id": id + "/replies", "type": "Collection", "first": map[string]any{
 			"type": "CollectionPage", "next": id + "/replies?only_other_accounts=true&page=true", "partOf": id + "/replies", "items": []any{},
 		}},
-		"likes":             map[string]any{"id": id + "/likes", "type": "Collection", "totalItems": 0},
-		"shares":            map[string]any{"id": id + "/shares", "type": "Collection", "totalItems": 0},
 		"interactionPolicy": map[string]any{"canQuote": map[string]any{"automaticApproval": public}},
 	}
 	doc := map[string]any{
@@ -129,18 +125,6 @@ func (n numbers) write(h *host, index, edits int, text string, now time.Time) ([
 		note["updated"] = stamp
 	}
 	return json.Marshal(doc)
-}
-
-// say makes the text of a post: two or three of the texts, so that they repeat
-// themselves as little as people do.
-func say(rnd *rand.Rand, texts []string) string {
-	var parts []string
-	for length := 0; length < 240 && len(parts) < 3; {
-		t := texts[rnd.IntN(len(texts))]
-		parts = append(parts, t)
-		length += len(t)
-	}
-	return strings.Join(parts, " ")
 }
 
 // prepare writes and signs an activity.

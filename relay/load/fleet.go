@@ -60,6 +60,7 @@ type fleet struct {
 	port int
 
 	rejected atomic.Int64
+	opened   atomic.Int64 // connections from the relay
 }
 
 // newFleet starts the hosts. They run until close.

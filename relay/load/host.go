@@ -116,6 +116,7 @@ func (h *host) serve(ln net.Listener) {
 			}
 			continue
 		}
+		h.f.opened.Add(1)
 		h.mu.Lock()
 		if h.ln != ln {
 			h.mu.Unlock()

@@ -69,10 +69,31 @@ type tally struct {
 // owes tells whether an activity is to reach a subscriber if it is accepted.
 type owes func(subscriber, activity int) bool
 
+// missing counts what is owed to a group of the activities from first to
+// before end, and what of it has not arrived.
+func (l *ledger) missing(group []int, first, end int, owed owes) (all, missing int64) {
+	for _, s := range group {
+		for i := first; i < end; i++ {
+			if l.accepted[i].Load() == 0 || !owed(s, i) {
+				continue
+			}
+			all++
+			if l.at(s, i) == 0 {
+				missing++
+			}
+		}
+	}
+	return all, missing
+}
+
 // count adds what became of the activities from first on at the subscribers of
 // a group. What the relay did not accept is nobody's loss.
 func (l *ledger) count(t *tally, group []int, first int, acts []activity, owed owes) {
-	newest := map[int]uint32{} // of a publisher's posts at this subscriber: latest arrival
+	publishers := 0
+	for i := range acts {
+		publishers = max(publishers, acts[i].publisher+1)
+	}
+	newest := make([]uint32, publishers) // of a publisher's posts at this subscriber: latest arrival
 	for _, s := range group {
 		clear(newest)
 		for i := first; i < l.activities; i++ {

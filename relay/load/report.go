@@ -29,7 +29,8 @@ type Report struct {
 	DeliveriesPerSecond float64  `json:"deliveries_per_second"`
 	Latency             Latency  `json:"latency"`         // from the 202 to the delivery, healthy subscribers
 	Returned            *Latency `json:"returned"`        // the same, of those that refused and came back
-	CaughtUp            float64  `json:"caught_up_after"` // seconds after their return; 0: nobody returned
+	Backlog             int64    `json:"backlog"`         // deliveries that they had missed when they came back
+	CaughtUp            float64  `json:"caught_up_after"` // seconds after their return until they had them
 
 	Owed       int64 `json:"owed"`
 	Lost       int64 `json:"lost"` // accepted, owed to one who is well (again), and never delivered
@@ -37,6 +38,8 @@ type Report struct {
 	Violations int64 `json:"order_violations"` // edits before what they edit
 	Overtaken  int64 `json:"overtaken"`        // posts after a later one of the same author
 	Unknown    int64 `json:"unknown_activities"`
+
+	Connections int64 `json:"connections"` // that the relay opened after the clock had started
 
 	Signatures Signatures `json:"signatures"`
 	SignMicros float64    `json:"rsa_sign_us"`   // one RSA-2048 signature, here and now
@@ -79,12 +82,12 @@ func (h *histogram) latency() Latency {
 }
 
 // report counts. start is when the clock started.
-func (d *drill) report(start uint32, before, after usage, own time.Duration) *Report {
+func (d *drill) report(start uint32, before, after usage) *Report {
 	f, o, led := d.f, d.f.o, d.f.ledger
 	r := &Report{
 		Relay: o.URL, Subscribers: o.Subscribers, Healthy: len(f.group(healthy)), Hanging: len(f.group(hanging)), Failing: len(f.group(failing)),
 		Dead: len(f.group(dead)), Slow: len(f.group(slow)), Returning: len(f.group(returning)), Publishers: len(f.pubs), Proofs: o.Proofs,
-		Refused: d.statuses, SignMicros: micros(d.signCost), CheckMicro: micros(d.verifyCost), GeneratorCPU: own.Seconds(),
+		Refused: d.statuses, SignMicros: micros(d.signCost), CheckMicro: micros(d.verifyCost),
 		Duplicates: led.repeated.Load(), Unknown: led.unknown.Load(),
 	}
 	var answers histogram
@@ -115,7 +118,9 @@ func (d *drill) report(start uint32, before, after usage, own time.Duration) *Re
 		led.count(back, f.group(returning), f.warm, d.acts, d.owed)
 		l := back.latency.latency()
 		r.Returned = &l
-		r.CaughtUp = max(0, (between(start, back.last) - o.Outage).Seconds())
+		returned, backlog := d.returned.Load(), &tally{}
+		led.count(backlog, f.group(returning), f.warm, d.acts, func(s, i int) bool { return led.accepted[i].Load() < returned && d.owed(s, i) })
+		r.Backlog, r.CaughtUp = backlog.owed, max(0, between(returned, backlog.last).Seconds())
 	}
 	led.count(others, f.group(slow), f.warm, d.acts, d.owed)
 	r.Owed, r.Lost = well.owed+back.owed, well.lost+back.lost

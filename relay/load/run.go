@@ -81,6 +81,7 @@ type drill struct {
 	g                    *gauge
 	acts                 []activity
 	signCost, verifyCost time.Duration
+	returned             atomic.Uint32 // when those came back who refused; 0: nobody yet
 
 	mu       sync.Mutex // guards statuses
 	statuses map[string]int64
@@ -133,7 +134,7 @@ func (d *drill) prepare(ctx context.Context) error {
 		if before >= f.warm && edits[before] < 0 && rnd.Float64() < o.Edits {
 			edits[i] = before
 		}
-		text := say(rnd, o.Texts)
+		text := o.Texts[rnd.IntN(len(o.Texts))]
 		if signing.Err() != nil {
 			break
 		}
@@ -158,9 +159,7 @@ func (d *drill) warmUp(ctx context.Context) error {
 	all := d.f.group(healthy, hanging, failing, dead, slow, returning)
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
-		t := tally{}
-		d.f.ledger.count(&t, all, 0, d.acts[:d.f.warm], d.owed)
-		if t.lost == 0 {
+		if _, missing := d.f.ledger.missing(all, 0, d.f.warm, d.owed); missing == 0 {
 			break
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
@@ -242,6 +241,7 @@ func (d *drill) measure(ctx context.Context) (*Report, error) {
 	defer wg.Wait()
 	defer stop()
 	before := d.g.read(ctx)
+	opened := f.opened.Load()
 	own, _ := procCPU(os.Getpid()) // 0 where there is no /proc: unknown
 	start := f.ledger.now()
 	wg.Go(func() { d.g.watch(watching) })
@@ -249,7 +249,9 @@ func (d *drill) measure(ctx context.Context) (*Report, error) {
 	if away := f.group(returning); len(away) > 0 {
 		wg.Go(func() {
 			if pause(watching, o.Outage) == nil {
-				back <- f.comeBack(watching, away)
+				err := f.comeBack(watching, away)
+				d.returned.Store(f.ledger.now())
+				back <- err
 			}
 		})
 	} else {
@@ -271,7 +273,9 @@ func (d *drill) measure(ctx context.Context) (*Report, error) {
 	stop()
 	wg.Wait()
 	after := d.g.settle(ctx)
-	return d.report(start, before, after, ownAfter-own), nil
+	r := d.report(start, before, after)
+	r.GeneratorCPU, r.Connections = (ownAfter - own).Seconds(), f.opened.Load()-opened
+	return r, nil
 }
 
 // comeBack lets hosts listen again that refused.
@@ -294,14 +298,13 @@ func (d *drill) await(ctx context.Context) error {
 	for seen := int64(-1); time.Now().Before(deadline); {
 		if now := f.ledger.seen.Load(); now != seen {
 			seen = now
-			t := tally{}
-			f.ledger.count(&t, waitFor, f.warm, d.acts, d.owed)
-			if t.lost == 0 {
+			owed, missing := f.ledger.missing(waitFor, f.warm, len(d.acts), d.owed)
+			if missing == 0 {
 				return nil
 			}
-			f.o.progress("delivered", t.arrived, t.owed)
-			// Counting takes longer the more there is to count.
-			if err := pause(ctx, time.Duration(t.owed)*20*time.Nanosecond); err != nil {
+			f.o.progress("delivered", owed-missing, owed)
+			// Counting takes the longer the more there is to count.
+			if err := pause(ctx, time.Duration(owed)*100*time.Nanosecond); err != nil {
 				return err
 			}
 		}
