@@ -26,7 +26,6 @@ import (
 const (
 	joinWithin   = 2 * time.Minute
 	requestLimit = 30 * time.Second
-	learnWithin  = 2 * time.Second // without news of NodeInfo, which a relay need not ask for
 )
 
 // Ports are taken from below those that systems give to outgoing connections:
@@ -164,7 +163,7 @@ func (f *fleet) group(manners ...manner) []int {
 }
 
 // join lets every subscriber follow the relay and waits until all were
-// accepted, and then until the relay has learnt what they run, if it asks.
+// accepted, and then until the relay has asked what they run, if it does.
 func (f *fleet) join(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, joinWithin+time.Duration(f.o.Subscribers)*20*time.Millisecond)
 	defer cancel()
@@ -189,25 +188,25 @@ func (f *fleet) join(ctx context.Context) error {
 			return fmt.Errorf("the relay accepted %d of %d subscribers: %w", n, len(subscribers), err)
 		}
 	}
-	learnt := func() (n int) {
+	return progressing(ctx, func() (n int64) {
 		for _, h := range subscribers {
-			if h.asked.Load() {
+			if !h.asked.Load() {
 				n++
 			}
 		}
 		return n
-	}
-	news := time.Now()
-	for before := -1; time.Since(news) < learnWithin; {
-		n := learnt()
-		if n == len(subscribers) {
-			return nil
-		}
-		if n != before {
-			before, news = n, time.Now()
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+	})
+}
+
+// progressing waits until nothing is left, or until what is left has not
+// become less for a second: then it will not, and the run goes on without.
+func progressing(ctx context.Context, left func() int64) error {
+	for least, since := left(), time.Now(); least > 0 && time.Since(since) < time.Second; {
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err
+		}
+		if n := left(); n < least {
+			least, since = n, time.Now()
 		}
 	}
 	return nil

@@ -157,16 +157,10 @@ func (d *drill) warmUp(ctx context.Context) error {
 		return fmt.Errorf("the relay does not accept activities: %v", d.statuses)
 	}
 	all := d.f.group(healthy, hanging, failing, dead, slow, returning)
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
-		if _, missing := d.f.ledger.missing(all, 0, d.f.warm, d.owed); missing == 0 {
-			break
-		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	return progressing(ctx, func() int64 {
+		_, missing := d.f.ledger.missing(all, 0, d.f.warm, d.owed)
+		return missing
+	})
 }
 
 // owed tells whether a subscriber is to get an activity: not its own, and
