@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
 
 	"hark/activitypub"
 	"hark/activitypub/remote"
@@ -98,6 +100,7 @@ type Engine struct {
 	ctrl   chan struct{}
 
 	announces *lru.Cache[int64, []byte] // by sequence
+	writing   singleflight.Group        // of announces
 	shared    *signatures
 
 	mu      sync.Mutex // guards workers and byHost
@@ -323,7 +326,7 @@ func (e *Engine) flush(ctx context.Context) bool {
 	defer e.mu.Unlock()
 	for _, p := range batch {
 		if w, ok := e.workers[p.Actor]; ok {
-			w.keptAt(p.Cursor)
+			w.keptAt(p)
 		}
 	}
 	return true
@@ -347,6 +350,20 @@ func (e *Engine) announce(entry *storage.Entry) ([]byte, error) {
 	if body, ok := e.announces.Get(entry.Seq); ok {
 		return body, nil
 	}
+	// Everybody gets the same bytes, and they are signed once.
+	v, err, _ := e.writing.Do(strconv.FormatInt(entry.Seq, 10), func() (any, error) {
+		if body, ok := e.announces.Get(entry.Seq); ok {
+			return body, nil
+		}
+		return e.writeAnnounce(entry)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.([]byte), nil
+}
+
+func (e *Engine) writeAnnounce(entry *storage.Entry) ([]byte, error) {
 	sum := sha256.Sum256([]byte(entry.ObjectID))
 	id := e.o.Relay.BaseURL + "/announces/" + hex.EncodeToString(sum[:16])
 	body, err := e.o.Relay.Announce(id, entry.ObjectID, entry.Received)

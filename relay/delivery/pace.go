@@ -13,6 +13,10 @@ const (
 	// slack is by how much an answer may take longer than the quickest ones
 	// before it counts as a sign of load.
 	slack = 250 * time.Millisecond
+	// enough is how many deliveries a second one subscriber needs at most: more
+	// in flight than that takes would only cost connections.
+	enough    = 1000
+	alwaysFor = 4 // a window that is allowed however quick the answers are
 )
 
 // pace is how many requests a subscriber has in flight: one more for each good
@@ -46,7 +50,7 @@ func (p *pace) good(now time.Time, took time.Duration, busy int) {
 	case took > 3*p.quick+slack:
 		p.window = max(1, p.window-max(1, p.window/4))
 	case busy >= p.window:
-		p.window = min(p.most, p.window+1)
+		p.window = min(p.most, max(alwaysFor, int(p.quick.Seconds()*enough)), p.window+1)
 	}
 }
 

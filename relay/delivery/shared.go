@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -37,10 +38,11 @@ const (
 // app/lib/signed_request.rb
 var sharers = map[string]bool{"mastodon": true}
 
-// sharedKey names a signature: of one activity in one form for one path.
+// sharedKey names a signature: of one body for one path. It is the body itself
+// that counts, not the activity: an Announce that is written anew is signed
+// anew.
 type sharedKey struct {
-	seq  int64
-	form Form
+	body [sha256.Size]byte // its digest
 	path string
 }
 
@@ -99,10 +101,10 @@ func (e *Engine) shares(sub *storage.Subscriber) bool {
 // deliver sends an activity to a subscriber, by a shared signature where that
 // is possible. refused tells that the subscriber took only the one that is
 // bound to its host.
-func (e *Engine) deliver(ctx context.Context, sub *storage.Subscriber, seq int64, form Form, body []byte) (resp remote.Response, refused bool, err error) {
+func (e *Engine) deliver(ctx context.Context, sub *storage.Subscriber, body []byte) (resp remote.Response, refused bool, err error) {
 	if e.shares(sub) {
 		if path, ok := pathOf(sub.Inbox); ok {
-			resp, err = e.postShared(ctx, sub.Inbox, sharedKey{seq: seq, form: form, path: path}, body)
+			resp, err = e.postShared(ctx, sub.Inbox, sharedKey{body: sha256.Sum256(body), path: path}, body)
 			if err != nil || resp.Status != http.StatusUnauthorized {
 				return resp, false, err
 			}

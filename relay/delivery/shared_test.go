@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,11 +49,20 @@ var testSigner = sync.OnceValue(func() sig.Signer {
 	return sig.Signer{KeyID: "https://relay.example/actor#main-key", Private: key}
 })
 
+// dated signs a document with the time, so that no two are alike.
+type dated struct{}
+
+func (dated) SignLD(doc []byte, now time.Time) ([]byte, error) {
+	return append(doc, now.Format(time.RFC3339)...), nil
+}
+func (d dated) Prove(doc []byte, now time.Time) ([]byte, error) { return d.SignLD(doc, now) }
+
 // strict answers 401 to a shared signature where told, and notes what came.
 type strict struct {
 	inboxes
 	refuses string // a part of the inbox that takes host-bound signatures only
 	came    map[string][]string
+	wrong   []string // inboxes that got a digest which is not the body's
 }
 
 func (s *strict) PostOnce(ctx context.Context, inbox string, body []byte, sign func(*http.Request) error) (resp remote.Response, err error) {
@@ -66,7 +77,11 @@ func (s *strict) PostOnce(ctx context.Context, inbox string, body []byte, sign f
 	if strings.Contains(r.Header.Get("Signature"), " host ") {
 		form = "host"
 	}
+	sum := sha256.Sum256(body)
 	s.mu.Lock()
+	if d := r.Header.Get("Digest"); d != "SHA-256="+base64.StdEncoding.EncodeToString(sum[:]) {
+		s.wrong = append(s.wrong, inbox)
+	}
 	s.came[inbox] = append(s.came[inbox], form)
 	s.mu.Unlock()
 	if form == "shared" && s.refuses != "" && strings.Contains(inbox, s.refuses) {
@@ -83,7 +98,7 @@ func runStrict(t *testing.T, m *memory, p *strict, signer Signer, shared bool) (
 	t.Helper()
 	p.came = map[string][]string{}
 	e, err := New(t.Context(), Options{
-		Store: m, Poster: p, Signer: signer, Observer: noEvents{}, SharedSignatures: shared,
+		Store: m, Poster: p, Signer: signer, Observer: noEvents{}, SharedSignatures: shared, Author: dated{},
 		Relay:   activitypub.RelayActor{Domain: "relay.example", BaseURL: "https://relay.example", PublicKeyPEM: "x"},
 		Timeout: 10 * time.Second, Window: 4, Limit: 64, RetryMin: 2 * time.Second, RetryMax: time.Hour, GiveUpAfter: 7 * 24 * time.Hour,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
@@ -173,6 +188,32 @@ func TestSharedSignatureRefused(t *testing.T) {
 	})
 }
 
+// TestAnnounceWrittenAnew: an Announce that has to be written again, here
+// because something was erased, is signed again: its bytes are others.
+func TestAnnounceWrittenAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := subscriber("first.example"), subscriber("second.example")
+		m, p := newMemory(first), &strict{}
+		e, stop := runStrict(t, m, p, &counted{Signer: testSigner()}, true)
+		entry := post("https://a.example/1", 0)
+		entry.Type, entry.ObjectKey, entry.Proof = "Create", "object https://a.example/1", storage.ProofNone
+		m.add(entry)
+		e.Appended()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		e.Erase(func(*storage.Entry) bool { return false })
+		if err := m.PutSubscription(t.Context(), &second, nil); err != nil {
+			t.Fatal(err)
+		}
+		e.Reload()
+		time.Sleep(2 * time.Second)
+		stop()
+		if len(p.wrong) > 0 || len(p.came) != 2 {
+			t.Errorf("%d inboxes reached, digests that do not fit: %v", len(p.came), p.wrong)
+		}
+	})
+}
+
 // TestSharedSignatureAges: after half a minute a new one is made.
 func TestSharedSignatureAges(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -181,7 +222,7 @@ func TestSharedSignatureAges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := sharedKey{seq: 1, form: FormForward, path: "/inbox"}
+	key := sharedKey{body: sha256.Sum256([]byte("x")), path: "/inbox"}
 	for range 3 {
 		if _, err := s.of(key, []byte("x")); err != nil {
 			t.Fatal(err)

@@ -25,9 +25,10 @@ type worker struct {
 	heard  chan struct{}
 	poke   chan struct{} // the subscriber's record changed
 
-	mu     sync.Mutex // guards sub and cursor
+	mu     sync.Mutex // guards the next three
 	sub    storage.Subscriber
 	cursor int64
+	moved  bool // an operator set the cursor; the rest does not know yet
 
 	next     int64 // sequence of the last entry looked at
 	inflight map[int64]*storage.Entry
@@ -62,8 +63,13 @@ func newWorker(e *Engine, s storage.Subscriber) *worker {
 }
 
 // keptAt tells that the store has the cursor.
-func (w *worker) keptAt(cursor int64) {
-	w.saved.Store(cursor)
+func (w *worker) keptAt(p storage.Progress) {
+	w.mu.Lock()
+	current := p.Rewinds == w.sub.Rewinds
+	w.mu.Unlock()
+	if current {
+		w.saved.Store(p.Cursor)
+	}
 	signal(w.poke)
 }
 
@@ -78,10 +84,14 @@ func (w *worker) room() bool {
 	return len(w.inflight) < w.pace.window && len(w.inflight)+len(w.unsaved) < w.e.o.Window
 }
 
-// update takes a newer record; cursor and health stay the worker's own.
+// update takes a newer record; cursor and health stay the worker's own, unless
+// an operator set the cursor.
 func (w *worker) update(s storage.Subscriber) {
 	w.mu.Lock()
 	health := w.sub.Health
+	if s.Rewinds > w.sub.Rewinds {
+		w.cursor, w.moved = s.Cursor, true
+	}
 	w.sub = s
 	w.sub.Health = health
 	w.mu.Unlock()
@@ -100,11 +110,26 @@ func (w *worker) cursorNow() int64 {
 	return w.cursor
 }
 
+// rewound starts over from the cursor if an operator set it. What is in flight
+// is waited for, and sent again in its turn.
+func (w *worker) rewound() {
+	w.mu.Lock()
+	moved, cursor := w.moved, w.cursor
+	w.moved = false
+	w.mu.Unlock()
+	if !moved {
+		return
+	}
+	w.next, w.retry, w.unsaved = cursor, nil, nil
+	clear(w.finished)
+	w.saved.Store(cursor)
+}
+
 // health changes the health under the lock and queues it to be written.
 func (w *worker) health(change func(*storage.Health)) {
 	w.mu.Lock()
 	change(&w.sub.Health)
-	p := storage.Progress{Actor: w.actor, Cursor: w.cursor, Health: w.sub.Health}
+	p := storage.Progress{Actor: w.actor, Cursor: w.cursor, Rewinds: w.sub.Rewinds, Health: w.sub.Health}
 	w.mu.Unlock()
 	w.e.progress(p)
 }
@@ -113,6 +138,7 @@ func (w *worker) run(ctx context.Context) {
 	for {
 		var wait <-chan time.Time
 		var timer *time.Timer
+		w.rewound()
 		sub := w.snapshot()
 		head, changed := w.e.feed.at()
 		now := w.e.o.Now()
@@ -231,7 +257,7 @@ func (w *worker) gap(ctx context.Context, first int64) {
 // waits for everything of that actor.
 func (w *worker) conflicts(e *storage.Entry) bool {
 	for _, f := range w.inflight {
-		if e.ObjectID != "" && f.ObjectID == e.ObjectID {
+		if f.Seq == e.Seq || e.ObjectID != "" && f.ObjectID == e.ObjectID {
 			return true
 		}
 		if f.Actor == e.Actor && (e.ObjectID == e.Actor || f.ObjectID == f.Actor) {
@@ -267,7 +293,7 @@ func (w *worker) start(ctx context.Context, sub *storage.Subscriber, entry stora
 	w.e.wg.Go(func() {
 		// What has started is finished even while the node stops: its
 		// own timeout bounds it, and the cursor then tells the truth.
-		resp, host, err := w.e.deliver(context.WithoutCancel(ctx), &to, entry.Seq, form, body)
+		resp, host, err := w.e.deliver(context.WithoutCancel(ctx), &to, body)
 		w.results <- result{entry: entry, form: form, resp: resp, host: host, err: err}
 	})
 }
@@ -283,11 +309,11 @@ func (w *worker) done(seq int64) {
 		low = min(low, w.retry[i].Seq-1)
 	}
 	w.mu.Lock()
-	moved := low > w.cursor
+	moved := low > w.cursor && !w.moved // else it starts over from there first
 	if moved {
 		w.cursor = low
 	}
-	p := storage.Progress{Actor: w.actor, Cursor: w.cursor, Health: w.sub.Health}
+	p := storage.Progress{Actor: w.actor, Cursor: w.cursor, Rewinds: w.sub.Rewinds, Health: w.sub.Health}
 	w.mu.Unlock()
 	if !moved {
 		return
