@@ -57,6 +57,7 @@ type Actor struct {
 
 	Indexable       *bool    // FEP-5feb; nil if not said
 	Discoverable    *bool    // nil if not said
+	SignInRequired  bool     // posts are only for who has signed in (Misskey)
 	SearchableBy    []string // FEP-268d, collections as they are written
 	HasSearchableBy bool     // searchableBy is present, be it empty
 
@@ -110,6 +111,11 @@ func actorOf(v value) (*Actor, error) {
 	a.Summary = TextOfHTML(naturalText(v, "summary"))
 	a.Keys = allKeysOf(v)
 	a.Indexable, a.Discoverable = optionalTruth(v.get("indexable")), optionalTruth(v.get("discoverable"))
+	if noindex, _ := v.get("noindex").truth(); noindex {
+		// Sharkey and its kin. Its default is false, which says nothing.
+		a.Indexable = new(bool)
+	}
+	a.SignInRequired, _ = v.get("_misskey_requireSigninToViewContents").truth()
 	a.HasSearchableBy = v.get("searchableBy").present()
 	for c := range v.get("searchableBy").items() {
 		if id := c.id(); checkAddress(id) == nil && len(a.SearchableBy) < maxActorLists {

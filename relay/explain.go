@@ -163,6 +163,8 @@ func listenReason(reason string) string {
 		return "its author blocked the relay"
 	case "not-indexable":
 		return "its author does not want to be searched (indexable)"
+	case "sign-in-required":
+		return "its author shows posts only to who has signed in"
 	case "not-public":
 		return "it is not public any more"
 	case "blocked":

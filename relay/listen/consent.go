@@ -26,6 +26,9 @@ func Consent(level Level, a *activitypub.Actor) (bool, string) {
 	if level == Public {
 		return true, "public"
 	}
+	if a.SignInRequired {
+		return false, "sign-in-required" // to show it here would be to show it to anybody
+	}
 	if signals := activitypub.ConsentSignals(a); len(signals) > 0 {
 		return false, "profile-" + signals[0]
 	}

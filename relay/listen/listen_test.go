@@ -30,6 +30,7 @@ func TestConsent(t *testing.T) {
 		{"#noindex in the name", OptOut, &activitypub.Actor{Name: "Ann #noindex"}, false, "profile-#noindex"},
 		{"the strictest wins", OptOut, &activitypub.Actor{Indexable: &yes, Summary: "#noarchive"}, false, "profile-#noarchive"},
 		{"searchable but not indexable", OptOut, &activitypub.Actor{Indexable: &no, HasSearchableBy: true, SearchableBy: []string{"as:Public"}}, false, "not-indexable"},
+		{"for who has signed in", OptOut, &activitypub.Actor{SignInRequired: true, Indexable: &yes}, false, "sign-in-required"},
 		{"public level", Public, &activitypub.Actor{Indexable: &no, Summary: "#nobot"}, true, "public"},
 		{"unknown", OptOut, nil, false, "actor-unknown"},
 		{"unknown, public level", Public, nil, false, "actor-unknown"},
