@@ -170,7 +170,7 @@ func (p *program) printBench(r *load.Report) error {
 	}
 	rows := [][]string{
 		{"relay", r.Relay},
-		{"subscribers", benchCrowd(r)},
+		{"subscribers", fmt.Sprintf("%s; they joined in %.1f s", benchCrowd(r), r.Joined)},
 		{"activities", fmt.Sprintf("%d posted by %d publishers, %d bytes each, %d accepted", r.Posted, r.Publishers, r.BodyBytes, r.Accepted)},
 		{"accepted", fmt.Sprintf("%.0f a second; answered after %s", r.AcceptedPerSecond, ms(r.Answer))},
 		{"delivered", fmt.Sprintf("%d in %.2f s: %.0f a second", r.Deliveries, r.Seconds, r.DeliveriesPerSecond)},

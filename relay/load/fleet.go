@@ -22,10 +22,12 @@ import (
 	"hark/activitypub/sig"
 )
 
-// The times that joining may take.
+// The times that joining and a request may take. A relay may look at all its
+// subscribers for each one that joins.
 const (
 	joinWithin   = 2 * time.Minute
-	requestLimit = 30 * time.Second
+	joinEach     = 200 * time.Millisecond // more for every subscriber
+	requestLimit = time.Minute
 )
 
 // Ports are taken from below those that systems give to outgoing connections:
@@ -165,7 +167,7 @@ func (f *fleet) group(manners ...manner) []int {
 // join lets every subscriber follow the relay and waits until all were
 // accepted, and then until the relay has asked what they run, if it does.
 func (f *fleet) join(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, joinWithin+time.Duration(f.o.Subscribers)*20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, joinWithin+time.Duration(f.o.Subscribers)*joinEach)
 	defer cancel()
 	if err := f.tell(ctx, f.follow); err != nil {
 		return fmt.Errorf("follow the relay: %w", err)
@@ -214,7 +216,7 @@ func progressing(ctx context.Context, left func() int64) error {
 
 // leave takes every Follow back.
 func (f *fleet) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, joinWithin)
+	ctx, cancel := context.WithTimeout(ctx, joinWithin+time.Duration(f.o.Subscribers)*joinEach)
 	defer cancel()
 	return f.tell(ctx, func(h *host) any {
 		return map[string]any{
@@ -226,7 +228,7 @@ func (f *fleet) leave(ctx context.Context) error {
 // tell posts what each subscriber says to the relay.
 func (f *fleet) tell(ctx context.Context, says func(*host) any) error {
 	g, ctx := errgroup.WithContext(ctx)
-	const lines = 8
+	const lines = 4
 	next := atomic.Int64{}
 	for range lines {
 		g.Go(func() error {
@@ -237,6 +239,7 @@ func (f *fleet) tell(ctx context.Context, says func(*host) any) error {
 				if i >= f.o.Subscribers {
 					return nil
 				}
+				f.o.progress("subscribing", int64(i), int64(f.o.Subscribers))
 				h := f.hosts[i]
 				if err := f.say(ctx, l, h, says(h)); err != nil {
 					return err

@@ -6,17 +6,18 @@ import (
 
 // Report is what a run found. Times are in the unit that their name says.
 type Report struct {
-	Relay       string `json:"relay"`
-	Subscribers int    `json:"subscribers"`
-	Healthy     int    `json:"healthy"`
-	Hanging     int    `json:"hanging"`
-	Failing     int    `json:"failing"`
-	Dead        int    `json:"dead"`
-	Slow        int    `json:"slow"`
-	Returning   int    `json:"returning"`
-	Publishers  int    `json:"publishers"`
-	Proofs      bool   `json:"linked_data_signatures"`
-	BodyBytes   int    `json:"body_bytes"` // of an activity, on average
+	Relay       string  `json:"relay"`
+	Subscribers int     `json:"subscribers"`
+	Healthy     int     `json:"healthy"`
+	Hanging     int     `json:"hanging"`
+	Failing     int     `json:"failing"`
+	Dead        int     `json:"dead"`
+	Slow        int     `json:"slow"`
+	Returning   int     `json:"returning"`
+	Publishers  int     `json:"publishers"`
+	Joined      float64 `json:"joined_in_seconds"` // all subscribers, until the relay knew their software
+	Proofs      bool    `json:"linked_data_signatures"`
+	BodyBytes   int     `json:"body_bytes"` // of an activity, on average
 
 	Posted            int64            `json:"posted"`
 	Accepted          int64            `json:"accepted"`
@@ -86,7 +87,7 @@ func (d *drill) report(start uint32, before, after usage) *Report {
 	f, o, led := d.f, d.f.o, d.f.ledger
 	r := &Report{
 		Relay: o.URL, Subscribers: o.Subscribers, Healthy: len(f.group(healthy)), Hanging: len(f.group(hanging)), Failing: len(f.group(failing)),
-		Dead: len(f.group(dead)), Slow: len(f.group(slow)), Returning: len(f.group(returning)), Publishers: len(f.pubs), Proofs: o.Proofs,
+		Dead: len(f.group(dead)), Slow: len(f.group(slow)), Returning: len(f.group(returning)), Publishers: len(f.pubs), Joined: d.joined.Seconds(), Proofs: o.Proofs,
 		Refused: d.statuses, SignMicros: micros(d.signCost), CheckMicro: micros(d.verifyCost),
 		Duplicates: led.repeated.Load(), Unknown: led.unknown.Load(),
 	}

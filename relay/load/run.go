@@ -51,9 +51,11 @@ func drive(ctx context.Context, o *Options, stays bool) (report *Report, err err
 		return nil, err
 	}
 	defer f.close()
+	began := time.Now()
 	if err := f.join(ctx); err != nil {
 		return nil, err
 	}
+	joined := time.Since(began)
 	if stays {
 		defer func() {
 			if lerr := f.leave(context.WithoutCancel(ctx)); lerr != nil {
@@ -61,7 +63,7 @@ func drive(ctx context.Context, o *Options, stays bool) (report *Report, err err
 			}
 		}()
 	}
-	d := &drill{f: f, g: newGauge(o.PID, relay), statuses: map[string]int64{}}
+	d := &drill{f: f, g: newGauge(o.PID, relay), joined: joined, statuses: map[string]int64{}}
 	defer d.g.client.CloseIdleConnections()
 	if d.signCost, d.verifyCost, err = rsaCost(f.key); err != nil {
 		return nil, err
@@ -80,6 +82,7 @@ type drill struct {
 	f                    *fleet
 	g                    *gauge
 	acts                 []activity
+	joined               time.Duration
 	signCost, verifyCost time.Duration
 	returned             atomic.Uint32 // when those came back who refused; 0: nobody yet
 
