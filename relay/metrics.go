@@ -119,4 +119,5 @@ func (i inboxEvents) Appended() {
 }
 func (i inboxEvents) Unresolved()       { i.n.resolver.Wake() }
 func (i inboxEvents) Subscribed()       { i.n.changed() }
+func (i inboxEvents) Left(actor string) { i.n.engine.Drop(actor) }
 func (i inboxEvents) Heard(host string) { i.n.engine.Heard(host) }

@@ -189,6 +189,9 @@ func (p *program) printBench(r *load.Report) error {
 	for status, n := range r.Refused {
 		rows = append(rows, []string{"refused", fmt.Sprintf("%d with %s", n, status)})
 	}
+	if r.NotLeft != "" {
+		rows = append(rows, []string{"left behind", "the simulated subscribers could not leave: " + r.NotLeft})
+	}
 	if u := r.Usage; u != nil {
 		rows = append(rows,
 			[]string{"relay's CPU", fmt.Sprintf("%.2f s: %.0f µs for each accepted activity, %.0f µs for each delivery", u.CPUSeconds, u.MicrosPerAccepted, u.MicrosPerDelivery)},

@@ -232,12 +232,13 @@ func (e *Engine) reloadLoop(ctx context.Context) error {
 var live = []storage.SubscriberState{storage.StateActive, storage.StateSuspended}
 
 func (e *Engine) sync(ctx context.Context) error {
+	// Read under the lock, so that nobody who was dropped meanwhile comes back.
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	subs, err := e.o.Store.ListSubscribers(ctx, storage.SubscriberFilter{States: live})
 	if err != nil {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	seen := make(map[string]bool, len(subs))
 	for i := range subs {
 		s := subs[i]
@@ -261,14 +262,29 @@ func (e *Engine) sync(ctx context.Context) error {
 	}
 	for actor, w := range e.workers {
 		if !seen[actor] {
-			w.cancel()
-			delete(e.workers, actor)
-			if delete(e.byHost[w.host], w); len(e.byHost[w.host]) == 0 {
-				delete(e.byHost, w.host)
-			}
+			e.drop(w)
 		}
 	}
 	return nil
+}
+
+// Drop ends the fan-out to a subscriber that has left: when it returns nothing
+// more is begun, and only what is on its way may still arrive.
+func (e *Engine) Drop(actor string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if w, ok := e.workers[actor]; ok {
+		e.drop(w)
+	}
+}
+
+// drop is called under mu.
+func (e *Engine) drop(w *worker) {
+	w.cancel()
+	delete(e.workers, w.actor)
+	if delete(e.byHost[w.host], w); len(e.byHost[w.host]) == 0 {
+		delete(e.byHost, w.host)
+	}
 }
 
 // progress queues a subscriber's cursor and health to be written.

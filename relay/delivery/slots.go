@@ -19,12 +19,18 @@ const (
 
 // inSlot makes one request within the limit of requests in flight. A request
 // that is not answered soon moves to a larger room for slow ones, so that
-// servers that hang do not take the places of those that answer.
+// servers that hang do not take the places of those that answer. Nothing is
+// begun once the context has ended; what has begun is finished, bounded by its
+// own timeout, so that the cursor then tells the truth.
 func (e *Engine) inSlot(ctx context.Context, send func(context.Context) (remote.Response, error)) (remote.Response, error) {
 	select {
 	case e.slots <- struct{}{}:
 	case <-ctx.Done():
 		return remote.Response{}, ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		<-e.slots
+		return remote.Response{}, err
 	}
 	var mu sync.Mutex // guards place and done
 	place, done := e.slots, false
@@ -48,7 +54,7 @@ func (e *Engine) inSlot(ctx context.Context, send func(context.Context) (remote.
 		done = true
 		<-place
 	}()
-	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.o.Timeout)
 	defer cancel()
 	return send(ctx)
 }

@@ -191,7 +191,7 @@ func (w *worker) launch(ctx context.Context, sub *storage.Subscriber, head int64
 	if len(w.inflight) == 0 {
 		w.pace.rested(w.e.o.Now())
 	}
-	for len(w.retry) > 0 && w.room() {
+	for len(w.retry) > 0 && w.room() && ctx.Err() == nil {
 		if w.conflicts(&w.retry[0]) {
 			return 0, nil
 		}
@@ -199,7 +199,7 @@ func (w *worker) launch(ctx context.Context, sub *storage.Subscriber, head int64
 		w.retry = w.retry[1:]
 		w.start(ctx, sub, entry)
 	}
-	for len(w.retry) == 0 && w.room() && w.next < head {
+	for len(w.retry) == 0 && w.room() && w.next < head && ctx.Err() == nil {
 		entries, err := w.e.feed.after(ctx, w.next)
 		if err != nil {
 			return 0, err
@@ -291,9 +291,7 @@ func (w *worker) start(ctx context.Context, sub *storage.Subscriber, entry stora
 	w.inflight[entry.Seq] = &entry
 	to := *sub
 	w.e.wg.Go(func() {
-		// What has started is finished even while the node stops: its
-		// own timeout bounds it, and the cursor then tells the truth.
-		resp, host, err := w.e.deliver(context.WithoutCancel(ctx), &to, body)
+		resp, host, err := w.e.deliver(ctx, &to, body)
 		w.results <- result{entry: entry, form: form, resp: resp, host: host, err: err}
 	})
 }

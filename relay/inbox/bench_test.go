@@ -72,6 +72,7 @@ type unobserved struct{}
 func (unobserved) Appended()    {}
 func (unobserved) Unresolved()  {}
 func (unobserved) Subscribed()  {}
+func (unobserved) Left(string)  {}
 func (unobserved) Heard(string) {}
 
 // cpuTime is the CPU time that this process has used.

@@ -56,6 +56,7 @@ type Observer interface {
 	Appended()         // the journal grew
 	Unresolved()       // an object is to be fetched
 	Subscribed()       // a subscription or a control message changed
+	Left(actor string) // a subscription has ended; when it returns nothing more is sent
 	Heard(host string) // a verified request came from that host
 }
 
@@ -573,6 +574,7 @@ func (d *delivery) unfollow(ctx context.Context, existing *storage.Subscriber) O
 	if err := in.o.Subscribers.PutSubscription(ctx, sub, controls); err != nil {
 		return d.internal(err)
 	}
+	in.o.Observer.Left(sub.Actor)
 	in.o.Log.InfoContext(ctx, "unfollow", "actor", sub.Actor, "host", sub.Host)
 	in.o.Observer.Subscribed()
 	return outcome(ReasonUnsubscribed)

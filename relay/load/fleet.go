@@ -27,6 +27,7 @@ import (
 const (
 	joinWithin   = 2 * time.Minute
 	joinEach     = 200 * time.Millisecond // more for every subscriber
+	leaveWithin  = 10 * time.Second
 	requestLimit = time.Minute
 )
 
@@ -216,7 +217,7 @@ func progressing(ctx context.Context, left func() int64) error {
 
 // leave takes every Follow back.
 func (f *fleet) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, joinWithin+time.Duration(f.o.Subscribers)*joinEach)
+	ctx, cancel := context.WithTimeout(ctx, leaveWithin+time.Duration(f.o.Subscribers)*joinEach/10)
 	defer cancel()
 	return f.tell(ctx, func(h *host) any {
 		return map[string]any{

@@ -82,8 +82,11 @@ func (h *host) listen(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ln, h.addr = ln, ln.Addr().String()
-	h.origin = "http://" + h.addr
+	h.ln = ln
+	if h.addr == "" { // not on its return, when others read it
+		h.addr = ln.Addr().String()
+		h.origin = "http://" + h.addr
+	}
 	h.f.wg.Go(func() { h.serve(ln) })
 	return nil
 }

@@ -46,6 +46,8 @@ type Report struct {
 	SignMicros float64    `json:"rsa_sign_us"`   // one RSA-2048 signature, here and now
 	CheckMicro float64    `json:"rsa_verify_us"` // one verification
 
+	NotLeft string `json:"not_left,omitempty"` // why subscribers could not leave a relay that stays
+
 	Usage        *Usage  `json:"relay_usage"` // null: unknown
 	GeneratorCPU float64 `json:"generator_cpu_seconds"`
 }

@@ -33,7 +33,12 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		if err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, c.stop()) }()
+		defer func() {
+			// Who ends the run by the keyboard ends the relay with it.
+			if serr := c.stop(); ctx.Err() == nil {
+				err = errors.Join(err, serr)
+			}
+		}()
 		o.URL, o.PID = c.base, c.cmd.Process.Pid
 		return drive(ctx, &o, false)
 	}
@@ -41,7 +46,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 }
 
 // drive does all but starting a relay. A relay that stays is left in order.
-func drive(ctx context.Context, o *Options, stays bool) (report *Report, err error) {
+func drive(ctx context.Context, o *Options, stays bool) (report *Report, _ error) {
 	relay, err := newTarget(o.URL)
 	if err != nil {
 		return nil, err
@@ -51,18 +56,18 @@ func drive(ctx context.Context, o *Options, stays bool) (report *Report, err err
 		return nil, err
 	}
 	defer f.close()
+	if stays {
+		defer func() {
+			if lerr := f.leave(context.WithoutCancel(ctx)); lerr != nil && report != nil {
+				report.NotLeft = lerr.Error()
+			}
+		}()
+	}
 	began := time.Now()
 	if err := f.join(ctx); err != nil {
 		return nil, err
 	}
 	joined := time.Since(began)
-	if stays {
-		defer func() {
-			if lerr := f.leave(context.WithoutCancel(ctx)); lerr != nil {
-				err = errors.Join(err, fmt.Errorf("leave the relay: %w", lerr))
-			}
-		}()
-	}
 	d := &drill{f: f, g: newGauge(o.PID, relay), joined: joined, statuses: map[string]int64{}}
 	defer d.g.client.CloseIdleConnections()
 	if d.signCost, d.verifyCost, err = rsaCost(f.key); err != nil {
