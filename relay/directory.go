@@ -3,8 +3,10 @@ package relay
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/net/publicsuffix"
@@ -39,6 +41,8 @@ type directory struct {
 	open   bool            // private addresses are in use: domains tell nothing
 	above  map[string]bool // hosts of the relays that this one follows
 	now    atomic.Pointer[picture]
+
+	mu sync.Mutex // held while the picture is replaced, the store read included
 }
 
 type picture struct {
@@ -46,6 +50,7 @@ type picture struct {
 	actors   map[string]bool   // actors of subscriptions
 	software map[string]string // by host
 	domains  map[string]int    // subscriptions by registrable domain
+	counted  map[string]bool   // actors that are counted there
 	blocked  map[string]bool
 	objected map[string]bool
 }
@@ -57,12 +62,14 @@ func newDirectory(store directoryStore, anyone, open bool, upstream []string) *d
 			d.above[iri.Host()] = true
 		}
 	}
-	d.now.Store(&picture{})
+	d.now.Store(&picture{domains: map[string]int{}, counted: map[string]bool{}})
 	return d
 }
 
 // reload reads the subscribers and the rules again.
 func (d *directory) reload(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	subs, err := d.store.ListSubscribers(ctx, storage.SubscriberFilter{})
 	if err != nil {
 		return fmt.Errorf("read subscribers: %w", err)
@@ -73,7 +80,7 @@ func (d *directory) reload(ctx context.Context) error {
 	}
 	p := &picture{
 		members: map[string]bool{}, actors: map[string]bool{}, software: map[string]string{},
-		domains: map[string]int{}, blocked: map[string]bool{}, objected: map[string]bool{},
+		domains: map[string]int{}, counted: map[string]bool{}, blocked: map[string]bool{}, objected: map[string]bool{},
 	}
 	for _, s := range subs {
 		if s.Software != "" {
@@ -81,6 +88,7 @@ func (d *directory) reload(ctx context.Context) error {
 		}
 		if s.State != storage.StateLeft {
 			p.domains[registrable(s.Host)]++
+			p.counted[s.Actor] = true
 		}
 		switch s.State {
 		case storage.StateAccepting, storage.StateActive, storage.StateSuspended:
@@ -142,8 +150,20 @@ func (d *directory) Crowded(host string) bool {
 	return !d.open && d.now.Load().domains[registrable(host)] >= maxPerDomain
 }
 
-// Reload brings the picture up to date before it returns.
-func (d *directory) Reload(ctx context.Context) error { return d.reload(ctx) }
+// Joined counts a newcomer that the store has, before the next reload finds it
+// there.
+func (d *directory) Joined(actor, host string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := *d.now.Load()
+	if p.counted[actor] {
+		return // a reload was quicker
+	}
+	p.counted, p.domains = maps.Clone(p.counted), maps.Clone(p.domains)
+	p.counted[actor] = true
+	p.domains[registrable(host)]++
+	d.now.Store(&p)
+}
 
 // Objected tells whether the author blocked the relay.
 func (d *directory) Objected(actor string) bool { return d.now.Load().objected[actor] }

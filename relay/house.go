@@ -47,6 +47,7 @@ func (n *Node) watch(ctx context.Context) {
 			}
 			version = v
 		}
+		started := time.Now()
 		if err := n.dir.reload(ctx); err != nil {
 			if ctx.Err() == nil {
 				n.o.Log.Error("reload", "error", err.Error())
@@ -54,6 +55,22 @@ func (n *Node) watch(ctx context.Context) {
 			continue
 		}
 		n.engine.Reload()
+		// With thousands of subscribers a reload takes long, and many that join
+		// at once ask for many: what comes meanwhile is read together.
+		rest(ctx, reloadRest*time.Since(started))
+	}
+}
+
+// reloadRest is how many times as long as a reload took the next one waits.
+const reloadRest = 4
+
+// rest waits, or until the context ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

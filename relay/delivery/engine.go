@@ -217,9 +217,17 @@ func (e *Engine) followLoop(ctx context.Context) {
 // reloadLoop keeps one worker for every subscriber that is fanned out to.
 func (e *Engine) reloadLoop(ctx context.Context) error {
 	for {
+		started := time.Now()
 		if err := e.sync(ctx); err != nil && ctx.Err() == nil {
 			e.o.Log.ErrorContext(ctx, "read subscribers", "error", err.Error())
 		}
+		// Many changes that come close together are read together.
+		timer := time.NewTimer(syncRest * time.Since(started))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -227,6 +235,10 @@ func (e *Engine) reloadLoop(ctx context.Context) error {
 		}
 	}
 }
+
+// syncRest is how many times as long as reading the subscribers took nothing
+// is read again.
+const syncRest = 4
 
 // live are the states in which a subscriber has a worker.
 var live = []storage.SubscriberState{storage.StateActive, storage.StateSuspended}

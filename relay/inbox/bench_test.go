@@ -60,12 +60,12 @@ func (o *benchOrigin) ActorOfKey(_ context.Context, keyID string) (*activitypub.
 // everybody is a Directory in which everybody is a member.
 type everybody struct{}
 
-func (everybody) Blocked(string) bool          { return false }
-func (everybody) Member(string) bool           { return true }
-func (everybody) Upstream(string) bool         { return false }
-func (everybody) IsSubscriber(string) bool     { return false }
-func (everybody) Crowded(string) bool          { return false }
-func (everybody) Reload(context.Context) error { return nil }
+func (everybody) Blocked(string) bool      { return false }
+func (everybody) Member(string) bool       { return true }
+func (everybody) Upstream(string) bool     { return false }
+func (everybody) IsSubscriber(string) bool { return false }
+func (everybody) Crowded(string) bool      { return false }
+func (everybody) Joined(string, string)    {}
 
 type unobserved struct{}
 

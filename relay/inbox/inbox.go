@@ -48,7 +48,7 @@ type Directory interface {
 	Upstream(host string) bool      // host is a relay that this one follows
 	IsSubscriber(actor string) bool // actor is a subscription's own actor
 	Crowded(host string) bool       // too many subscriptions from that domain already
-	Reload(ctx context.Context) error
+	Joined(actor, host string)      // one more does
 }
 
 // Observer is told what happened; its methods return at once.
@@ -543,9 +543,7 @@ func (d *delivery) follow(ctx context.Context, actor activitypub.IRI, existing *
 		return d.internal(err)
 	}
 	if fresh {
-		if err := in.o.Directory.Reload(ctx); err != nil {
-			return d.internal(err)
-		}
+		in.o.Directory.Joined(sub.Actor, sub.Host)
 	}
 	in.o.Log.InfoContext(ctx, "follow", "actor", sub.Actor, "host", sub.Host, "flavour", string(sub.Flavour), "state", string(sub.State))
 	in.o.Observer.Subscribed()
