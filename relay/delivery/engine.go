@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -102,6 +103,8 @@ type Engine struct {
 	announces *lru.Cache[int64, []byte] // by sequence
 	writing   singleflight.Group        // of announces
 	shared    *signatures
+
+	always atomic.Int64 // window that everybody is allowed; see pace
 
 	mu      sync.Mutex // guards workers and byHost
 	workers map[string]*worker
@@ -277,6 +280,7 @@ func (e *Engine) sync(ctx context.Context) error {
 			e.drop(w)
 		}
 	}
+	e.always.Store(int64(max(1, min(mostAlways, 2*e.o.Limit/max(1, len(e.workers))))))
 	return nil
 }
 

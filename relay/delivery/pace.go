@@ -15,8 +15,11 @@ const (
 	slack = 250 * time.Millisecond
 	// enough is how many deliveries a second one subscriber needs at most: more
 	// in flight than that takes would only cost connections.
-	enough    = 1000
-	alwaysFor = 4 // a window that is allowed however quick the answers are
+	enough = 1000
+	// mostAlways is the window that is allowed however quick the answers are,
+	// where there are few subscribers; with many they would get in each other's
+	// way.
+	mostAlways = 4
 )
 
 // pace is how many requests a subscriber has in flight: one more for each good
@@ -38,19 +41,20 @@ func (p *pace) rested(now time.Time) {
 }
 
 // good notes an answer. busy is how many were in flight.
-func (p *pace) good(now time.Time, took time.Duration, busy int) {
+// always is the window that is allowed however quick the answers are.
+func (p *pace) good(now time.Time, took time.Duration, busy, always int) {
 	p.last = now
 	switch {
 	case p.quick == 0 || took < p.quick:
 		p.quick = took
 	default:
-		p.quick += (took - p.quick) / 64 // what was quick once may not be for ever
+		p.quick += (took - p.quick) / 1024 // what was quick once may not be for ever
 	}
 	switch {
 	case took > 3*p.quick+slack:
 		p.window = max(1, p.window-max(1, p.window/4))
 	case busy >= p.window:
-		p.window = min(p.most, max(alwaysFor, int(p.quick.Seconds()*enough)), p.window+1)
+		p.window = min(p.most, max(always, int(p.quick.Seconds()*enough)), p.window+1)
 	}
 }
 
