@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -51,6 +52,11 @@ runs beside it: they subscribe, post, and verify what they receive.`,
 
 // serve runs the node until the context ends.
 func (p *program) serve(ctx context.Context, f serveFlags) (err error) {
+	if p.vars["GOGC"] == "" {
+		// A small server has less memory to spare than time: what is in use may
+		// grow by half before it is collected, instead of doubling.
+		debug.SetGCPercent(50)
+	}
 	c, err := p.config()
 	if err != nil {
 		return err

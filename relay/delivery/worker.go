@@ -43,7 +43,7 @@ type worker struct {
 }
 
 type result struct {
-	entry storage.Entry
+	entry *storage.Entry
 	form  Form
 	resp  remote.Response
 	host  bool // only a signature bound to its host was taken
@@ -292,7 +292,7 @@ func (w *worker) start(ctx context.Context, sub *storage.Subscriber, entry stora
 	to := *sub
 	w.e.wg.Go(func() {
 		resp, host, err := w.e.deliver(ctx, &to, body)
-		w.results <- result{entry: entry, form: form, resp: resp, host: host, err: err}
+		w.results <- result{entry: &entry, form: form, resp: resp, host: host, err: err}
 	})
 }
 
@@ -336,7 +336,7 @@ func (w *worker) finish(ctx context.Context, r result) {
 	now := w.e.o.Now()
 	if r.err != nil {
 		if ctx.Err() != nil && errors.Is(r.err, context.Canceled) {
-			w.again(r.entry)
+			w.again(*r.entry)
 			return
 		}
 		w.e.o.Observer.Failed(w.host, 0)
@@ -361,10 +361,10 @@ func (w *worker) finish(ctx context.Context, r result) {
 		w.done(r.entry.Seq)
 	case verdictSkip:
 		w.e.o.Observer.Failed(w.host, r.resp.Status)
-		w.skip(ctx, &r.entry, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
+		w.skip(ctx, r.entry, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
 	case verdictGone:
 		w.e.o.Observer.Failed(w.host, r.resp.Status)
-		w.again(r.entry)
+		w.again(*r.entry)
 		w.setState(ctx, live, storage.StateLeft, "answered 410 Gone")
 	default:
 		w.e.o.Observer.Failed(w.host, r.resp.Status)
@@ -400,7 +400,7 @@ func (w *worker) again(entry storage.Entry) {
 
 // failed backs the subscriber off as a whole; a long series suspends it.
 func (w *worker) failed(ctx context.Context, r result, reason string) {
-	w.again(r.entry)
+	w.again(*r.entry)
 	w.pace.bad()
 	now := w.e.o.Now()
 	var health storage.Health
