@@ -26,8 +26,8 @@ const (
 	// enough connections for a fan-out to go on without new handshakes, and
 	// maxIdle what a thousand subscribers may cost in memory.
 	maxConnsPerHost = 16
-	maxIdlePerHost  = 4
-	maxIdle         = 2048
+	maxIdlePerHost  = 8
+	maxIdle         = 3072
 	maxHeaderBytes  = 32 << 10
 	// sessionsKept is for how many hosts a TLS session is remembered, which
 	// makes a new connection to them cheap.

@@ -104,7 +104,7 @@ type Engine struct {
 	writing   singleflight.Group        // of announces
 	shared    *signatures
 
-	always atomic.Int64 // window that everybody is allowed; see pace
+	live atomic.Int64 // how many workers there are
 
 	mu      sync.Mutex // guards workers and byHost
 	workers map[string]*worker
@@ -280,7 +280,7 @@ func (e *Engine) sync(ctx context.Context) error {
 			e.drop(w)
 		}
 	}
-	e.always.Store(int64(max(1, min(mostAlways, 2*e.o.Limit/max(1, len(e.workers))))))
+	e.live.Store(int64(len(e.workers)))
 	return nil
 }
 

@@ -13,13 +13,16 @@ const (
 	// slack is by how much an answer may take longer than the quickest ones
 	// before it counts as a sign of load.
 	slack = 250 * time.Millisecond
-	// enough is how many deliveries a second one subscriber needs at most: more
-	// in flight than that takes would only cost connections.
-	enough = 1000
+	// enough is how many deliveries a second all subscribers together need at
+	// most, and enoughEach what one of them is given in any case: more in flight
+	// than that takes would only cost connections.
+	enough     = 50_000
+	enoughEach = 50
 	// mostAlways is the window that is allowed however quick the answers are,
 	// where there are few subscribers; with many they would get in each other's
 	// way.
 	mostAlways = 4
+	crowd      = 512
 )
 
 // pace is how many requests a subscriber has in flight: one more for each good
@@ -41,8 +44,8 @@ func (p *pace) rested(now time.Time) {
 }
 
 // good notes an answer. busy is how many were in flight.
-// always is the window that is allowed however quick the answers are.
-func (p *pace) good(now time.Time, took time.Duration, busy, always int) {
+// subscribers is among how many the work is shared out.
+func (p *pace) good(now time.Time, took time.Duration, busy, subscribers int) {
 	p.last = now
 	switch {
 	case p.quick == 0 || took < p.quick:
@@ -54,8 +57,16 @@ func (p *pace) good(now time.Time, took time.Duration, busy, always int) {
 	case took > 3*p.quick+slack:
 		p.window = max(1, p.window-max(1, p.window/4))
 	case busy >= p.window:
-		p.window = min(p.most, max(always, int(p.quick.Seconds()*enough)), p.window+1)
+		p.window = min(p.most, p.limit(subscribers), p.window+1)
 	}
 }
 
 func (p *pace) bad() { p.window = 1 }
+
+// limit is the largest window that is of use.
+func (p *pace) limit(subscribers int) int {
+	n := max(1, subscribers)
+	always := max(1, min(mostAlways, crowd/n))
+	perSecond := max(enoughEach, enough/n)
+	return max(always, int(p.quick.Seconds()*float64(perSecond)))
+}

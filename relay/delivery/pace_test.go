@@ -17,30 +17,37 @@ func TestPace(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	p := newPace(16)
 	for range 100 {
-		p.good(now, 20*time.Millisecond, p.window, mostAlways)
+		p.good(now, 20*time.Millisecond, p.window, 10)
 	}
 	if p.window != 16 {
 		t.Errorf("a quick subscriber that is kept busy has a window of %d", p.window)
 	}
 	for range 3 {
-		p.good(now, 2*time.Second, p.window, mostAlways)
+		p.good(now, 2*time.Second, p.window, 10)
 	}
 	if p.window >= 10 {
 		t.Errorf("a subscriber that gets slow keeps a window of %d", p.window)
 	}
-	crowd := newPace(16)
+	one := newPace(16)
 	for range 100 {
-		crowd.good(now, 2*time.Millisecond, crowd.window, 1)
+		one.good(now, 2*time.Millisecond, one.window, 1000)
 	}
-	if crowd.window != 2 {
-		t.Errorf("one of a crowd, near by, has a window of %d", crowd.window)
+	if one.window != 1 {
+		t.Errorf("one of a crowd, near by, has a window of %d", one.window)
+	}
+	remote := newPace(16)
+	for range 100 {
+		remote.good(now, 200*time.Millisecond, remote.window, 1000)
+	}
+	if remote.window != 10 {
+		t.Errorf("one of a crowd, far away, has a window of %d", remote.window)
 	}
 	p.bad()
 	if p.window != 1 {
 		t.Errorf("window %d after a failure", p.window)
 	}
 	for range 3 {
-		p.good(now, 20*time.Millisecond, p.window, mostAlways)
+		p.good(now, 20*time.Millisecond, p.window, 10)
 	}
 	if p.window != 4 {
 		t.Errorf("window %d after three good answers", p.window)
@@ -55,14 +62,14 @@ func TestPace(t *testing.T) {
 	}
 	idle := newPace(16)
 	for range 100 {
-		idle.good(now, 20*time.Millisecond, 1, mostAlways)
+		idle.good(now, 20*time.Millisecond, 1, 10)
 	}
 	if idle.window > 2 {
 		t.Errorf("a subscriber with nothing to do has a window of %d", idle.window)
 	}
 	far := newPace(16)
 	for range 100 {
-		far.good(now, 400*time.Millisecond, far.window, mostAlways)
+		far.good(now, 400*time.Millisecond, far.window, 10)
 	}
 	if far.window != 16 {
 		t.Errorf("one that is far away, but steady, has a window of %d", far.window)

@@ -349,7 +349,7 @@ func (w *worker) finish(ctx context.Context, r result) {
 	switch judge(r.resp.Status) {
 	case verdictTaken:
 		w.e.o.Observer.Delivered(w.host, r.form, r.resp.Took)
-		w.pace.good(now, r.resp.Took, len(w.inflight)+1, int(w.e.always.Load()))
+		w.pace.good(now, r.resp.Took, len(w.inflight)+1, int(w.e.live.Load()))
 		w.unsaved = append(w.unsaved, 0)
 		at, _ := slices.BinarySearch(w.unsaved[:len(w.unsaved)-1], r.entry.Seq)
 		copy(w.unsaved[at+1:], w.unsaved[at:])
