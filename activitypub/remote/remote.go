@@ -24,10 +24,10 @@ const (
 	defaultMaxBody = 1 << 20
 	// maxConnsPerHost bounds what one slow host can hold; maxIdlePerHost keeps
 	// enough connections for a fan-out to go on without new handshakes, and
-	// maxIdle what a thousand subscribers may cost in memory.
+	// maxIdle what thousands of subscribers may cost in memory, some 20 KB each.
 	maxConnsPerHost = 16
 	maxIdlePerHost  = 8
-	maxIdle         = 3072
+	maxIdle         = 8192
 	maxHeaderBytes  = 32 << 10
 	// sessionsKept is for how many hosts a TLS session is remembered, which
 	// makes a new connection to them cheap.
