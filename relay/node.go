@@ -167,7 +167,7 @@ func (n *Node) wire() error {
 		Multikey: sig.MarshalMultikey(assertion.Public().(ed25519.PublicKey)), IconURL: n.base + "/icon.png", Published: published, ManuallyApproves: o.Approval,
 	}
 	n.identity = subscription.Identity{Relay: actor}
-	signer := &sig.Signer{KeyID: actor.KeyID(), Private: o.Key}
+	signer := &sig.Signer{KeyID: actor.KeyID(), Private: o.Key, AssertionID: actor.AssertionKeyID(), Assertion: assertion}
 	n.client = remote.New(remote.Options{
 		AllowPrivate: o.AllowPrivate, AllowHTTP: o.AllowHTTP, Timeout: o.FetchTimeout, Signer: signer, Now: o.Now,
 		UserAgent: "hark/" + o.Version + " (+" + n.base + "/)",

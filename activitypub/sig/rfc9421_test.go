@@ -477,6 +477,22 @@ func TestSignAs(t *testing.T) {
 			t.Error("the other scheme's headers are left behind")
 		}
 	}
+	private, err := AssertionKey(alice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := sent("POST", testInbox, body)
+	quick := &Signer{AssertionID: aliceID + "#ed", Assertion: private}
+	if err := quick.SignEd25519(r, body, testNow); err != nil {
+		t.Fatal(err)
+	}
+	keys := keysOf(Key{ID: aliceID + "#ed", Owner: aliceID, Public: private.Public()}, nil)
+	if v, err := VerifyRequest(context.Background(), r, body, keys, testOptions()); err != nil || v.KeyID != aliceID+"#ed" {
+		t.Errorf("Ed25519: %v %+v", err, v)
+	}
+	if err := signer.SignEd25519(r, body, testNow); err == nil {
+		t.Error("signed without a key")
+	}
 	if SchemeCavage.Other() != SchemeRFC9421 || SchemeRFC9421.Other() != SchemeCavage {
 		t.Error("the other scheme is not the other")
 	}

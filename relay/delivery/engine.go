@@ -46,6 +46,7 @@ type Poster interface {
 
 // Signer signs requests, bound to their host or for every inbox of a path.
 type Signer interface {
+	SignEd25519(r *http.Request, body []byte, now time.Time) error
 	SignShared(path string, body []byte, now time.Time) (*sig.SharedSignature, error)
 	SignAs(scheme sig.Scheme, r *http.Request, body []byte, now time.Time) error
 }

@@ -91,7 +91,7 @@ func TestJudge(t *testing.T) {
 	want := map[int]verdict{
 		200: verdictTaken, 202: verdictTaken, 204: verdictTaken,
 		301: verdictRetry, 307: verdictRetry,
-		400: verdictSkip, 403: verdictSkip, 413: verdictSkip, 422: verdictSkip, 501: verdictSkip,
+		400: verdictSkip, 403: verdictShut, 413: verdictSkip, 422: verdictSkip, 501: verdictSkip,
 		401: verdictRetry, 404: verdictRetry, 408: verdictRetry, 429: verdictRetry,
 		410: verdictGone,
 		500: verdictRetry, 502: verdictRetry, 503: verdictRetry, 504: verdictRetry,

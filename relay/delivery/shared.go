@@ -93,27 +93,57 @@ func (s *signatures) of(key sharedKey, body []byte) (*sig.SharedSignature, error
 	return made, nil
 }
 
+// quick is the software that takes RFC 9421 signatures by Ed25519, which cost
+// next to nothing and are bound to their host.
+var quick = map[string]bool{"hark": true}
+
 // shares tells whether a subscriber gets shared signatures.
 func (e *Engine) shares(sub *storage.Subscriber) bool {
 	return e.o.SharedSignatures && sub.SignatureForm != SignatureHost && sharers[sub.Software]
 }
 
-// deliver sends an activity to a subscriber, by a shared signature where that
-// is possible. refused tells that the subscriber took only the one that is
+// deliver sends an activity to a subscriber, by the cheapest signature that its
+// software takes. refused tells that it took only an RSA signature that is
 // bound to its host.
 func (e *Engine) deliver(ctx context.Context, sub *storage.Subscriber, body []byte) (resp remote.Response, refused bool, err error) {
-	if e.shares(sub) {
-		if path, ok := pathOf(sub.Inbox); ok {
-			resp, err = e.postShared(ctx, sub.Inbox, sharedKey{body: sha256.Sum256(body), path: path}, body)
-			if err != nil || resp.Status != http.StatusUnauthorized {
-				return resp, false, err
-			}
-			refused = true
+	send := e.cheap(sub, body)
+	if send != nil {
+		if resp, err = e.inSlot(ctx, send); err != nil || resp.Status != http.StatusUnauthorized {
+			return resp, false, err
 		}
 	}
 	resp, err = e.post(ctx, sub.Inbox, body)
 	// Who refuses both refuses us, not the form.
-	return resp, refused && err == nil && resp.Status >= 200 && resp.Status < 300, err
+	return resp, send != nil && err == nil && resp.Status >= 200 && resp.Status < 300, err
+}
+
+// cheap is a request by a signature that costs less than RSA for each, or nil
+// if the subscriber is not known to take one.
+func (e *Engine) cheap(sub *storage.Subscriber, body []byte) func(context.Context) (remote.Response, error) {
+	switch {
+	case quick[sub.Software] && sub.SignatureForm != SignatureHost:
+		return func(ctx context.Context) (remote.Response, error) {
+			return e.o.Poster.PostOnce(ctx, sub.Inbox, body, func(r *http.Request) error {
+				return e.o.Signer.SignEd25519(r, body, e.o.Now())
+			})
+		}
+	case e.shares(sub):
+		path, ok := pathOf(sub.Inbox)
+		if !ok {
+			return nil
+		}
+		return func(ctx context.Context) (remote.Response, error) {
+			shared, err := e.shared.of(sharedKey{body: sha256.Sum256(body), path: path}, body)
+			if err != nil {
+				return remote.Response{}, err
+			}
+			return e.o.Poster.PostOnce(ctx, sub.Inbox, body, func(r *http.Request) error {
+				shared.Apply(r)
+				return nil
+			})
+		}
+	}
+	return nil
 }
 
 // pathOf is the request target of an inbox.
@@ -123,17 +153,4 @@ func pathOf(inbox string) (string, bool) {
 		return "", false
 	}
 	return u.RequestURI(), true
-}
-
-func (e *Engine) postShared(ctx context.Context, inbox string, key sharedKey, body []byte) (remote.Response, error) {
-	shared, err := e.shared.of(key, body)
-	if err != nil {
-		return remote.Response{}, err
-	}
-	return e.inSlot(ctx, func(ctx context.Context) (remote.Response, error) {
-		return e.o.Poster.PostOnce(ctx, inbox, body, func(r *http.Request) error {
-			shared.Apply(r)
-			return nil
-		})
-	})
 }

@@ -74,17 +74,20 @@ func (s *strict) PostOnce(ctx context.Context, inbox string, body []byte, sign f
 		return resp, err
 	}
 	form := "shared"
-	if strings.Contains(r.Header.Get("Signature"), " host ") {
+	switch {
+	case strings.Contains(r.Header.Get("Signature"), " host "):
 		form = "host"
+	case strings.Contains(r.Header.Get("Signature-Input"), `alg="ed25519"`):
+		form = "ed25519"
 	}
 	sum := sha256.Sum256(body)
 	s.mu.Lock()
-	if d := r.Header.Get("Digest"); d != "SHA-256="+base64.StdEncoding.EncodeToString(sum[:]) {
+	if d := r.Header.Get("Digest"); form != "ed25519" && d != "SHA-256="+base64.StdEncoding.EncodeToString(sum[:]) {
 		s.wrong = append(s.wrong, inbox)
 	}
 	s.came[inbox] = append(s.came[inbox], form)
 	s.mu.Unlock()
-	if form == "shared" && s.refuses != "" && strings.Contains(inbox, s.refuses) {
+	if form != "host" && s.refuses != "" && strings.Contains(inbox, s.refuses) {
 		return remote.Response{Status: 401}, nil
 	}
 	return remote.Response{Status: 202}, nil

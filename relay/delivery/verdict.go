@@ -16,6 +16,8 @@ const (
 	verdictSkip  verdict = "skip"  // this one is refused for good; the next may do
 	verdictRetry verdict = "retry" // its instance fails: back off as a whole
 	verdictGone  verdict = "gone"  // 410: it has left
+	// verdictShut is a 403: this one is refused, and if it goes on so, everything.
+	verdictShut verdict = "shut"
 )
 
 // judge reads an answer. 4xx refuse this one activity, except those that speak
@@ -30,6 +32,8 @@ func judge(status int) verdict {
 	case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusNotFound,
 		status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
 		return verdictRetry
+	case status == http.StatusForbidden:
+		return verdictShut
 	case status >= 400 && status < 500, status == http.StatusNotImplemented:
 		return verdictSkip
 	}

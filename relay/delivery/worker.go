@@ -37,6 +37,7 @@ type worker struct {
 	results  chan result
 	unsaved  []int64 // delivered, but the cursor in the store may not say so yet; ascending
 	pace     pace
+	shut     int           // 403s in a row
 	catchUp  *rate.Limiter // for what is old already when it is sent
 
 	saved atomic.Int64 // the cursor as the store has it
@@ -72,6 +73,9 @@ func (w *worker) keptAt(p storage.Progress) {
 	}
 	signal(w.poke)
 }
+
+// shutAfter is how many 403 in a row concern one activity each.
+const shutAfter = 5
 
 // room tells whether one more request may start. What has been delivered
 // counts until the store knows, so that after a crash no more than a window is
@@ -349,6 +353,7 @@ func (w *worker) finish(ctx context.Context, r result) {
 	switch judge(r.resp.Status) {
 	case verdictTaken:
 		w.e.o.Observer.Delivered(w.host, r.form, r.resp.Took)
+		w.shut = 0
 		w.pace.good(now, r.resp.Took, len(w.inflight)+1, int(w.e.live.Load()))
 		w.unsaved = append(w.unsaved, 0)
 		at, _ := slices.BinarySearch(w.unsaved[:len(w.unsaved)-1], r.entry.Seq)
@@ -359,6 +364,15 @@ func (w *worker) finish(ctx context.Context, r result) {
 			h.Failures, h.FailingSince, h.RetryAt = 0, time.Time{}, time.Time{}
 		})
 		w.done(r.entry.Seq)
+	case verdictShut:
+		w.e.o.Observer.Failed(w.host, r.resp.Status)
+		// A server that refuses one activity after the other refuses us: what
+		// it would have got is kept for it, and the operator sees why.
+		if w.shut++; w.shut > shutAfter {
+			w.failed(ctx, r, fmt.Sprintf("it refuses everything: %d %s", r.resp.Status, r.resp.Body))
+			return
+		}
+		w.skip(ctx, r.entry, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
 	case verdictSkip:
 		w.e.o.Observer.Failed(w.host, r.resp.Status)
 		w.skip(ctx, r.entry, fmt.Sprintf("%d %s", r.resp.Status, r.resp.Body))
