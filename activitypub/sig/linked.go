@@ -57,10 +57,11 @@ func SignLD(doc []byte, creator string, key *rsa.PrivateKey, created time.Time) 
 		Created: created.UTC().Format(time.RFC3339),
 		Expires: created.Add(documentLifetime).UTC().Format(time.RFC3339),
 	}
-	digest, _, err := documentDigest(object, false)
+	digest, keep, err := documentDigest(object, false)
 	if err != nil {
 		return nil, fmt.Errorf("sign document: %w", err)
 	}
+	keep() // what we write ourselves comes again
 	signed := sha256.Sum256([]byte(s.digest() + digest))
 	value, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, signed[:])
 	if err != nil {
