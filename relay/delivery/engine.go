@@ -312,8 +312,12 @@ func (e *Engine) progress(p storage.Progress) {
 	signal(e.flushC)
 }
 
-// flushLoop writes cursors as fast as the store takes them; what changed while
-// one write was under way goes into the next.
+// flushEvery is the least time between two writes of cursors. It bounds what
+// they cost, and not what a crash repeats: that is the window.
+const flushEvery = 20 * time.Millisecond
+
+// flushLoop writes cursors; what changed while
+// one write was under way, or shortly after it, goes into the next.
 func (e *Engine) flushLoop(ctx context.Context) {
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -327,6 +331,13 @@ func (e *Engine) flushLoop(ctx context.Context) {
 		if !e.flush(ctx) {
 			again.Reset(time.Second)
 		}
+		// What finishes meanwhile shares the next write.
+		pause := time.NewTimer(flushEvery)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
 	}
 }
 
