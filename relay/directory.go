@@ -62,7 +62,7 @@ func newDirectory(store directoryStore, anyone, open bool, upstream []string) *d
 			d.above[iri.Host()] = true
 		}
 	}
-	d.now.Store(&picture{domains: map[string]int{}, counted: map[string]bool{}})
+	d.now.Store(&picture{members: map[string]bool{}, actors: map[string]bool{}, domains: map[string]int{}, counted: map[string]bool{}})
 	return d
 }
 
@@ -90,8 +90,7 @@ func (d *directory) reload(ctx context.Context) error {
 			p.domains[registrable(s.Host)]++
 			p.counted[s.Actor] = true
 		}
-		switch s.State {
-		case storage.StateAccepting, storage.StateActive, storage.StateSuspended:
+		if mayPublish(s.State) {
 			p.members[s.Host] = true
 			p.actors[s.Actor] = true
 		}
@@ -150,19 +149,28 @@ func (d *directory) Crowded(host string) bool {
 	return !d.open && d.now.Load().domains[registrable(host)] >= maxPerDomain
 }
 
-// Joined counts a newcomer that the store has, before the next reload finds it
-// there.
-func (d *directory) Joined(actor, host string) {
+// Joined tells of a subscription that the store has, before the next reload
+// finds it there: a newcomer counts at once, and one that is taken may publish
+// at once. Its server sends posts as soon as it has the Accept.
+func (d *directory) Joined(s storage.Subscriber) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := *d.now.Load()
-	if p.counted[actor] {
-		return // a reload was quicker
+	if !p.counted[s.Actor] { // else a reload was quicker
+		p.counted, p.domains = maps.Clone(p.counted), maps.Clone(p.domains)
+		p.counted[s.Actor] = true
+		p.domains[registrable(s.Host)]++
 	}
-	p.counted, p.domains = maps.Clone(p.counted), maps.Clone(p.domains)
-	p.counted[actor] = true
-	p.domains[registrable(host)]++
+	if mayPublish(s.State) && !p.actors[s.Actor] {
+		p.members, p.actors = maps.Clone(p.members), maps.Clone(p.actors)
+		p.members[s.Host], p.actors[s.Actor] = true, true
+	}
 	d.now.Store(&p)
+}
+
+// mayPublish tells whether a subscription in that state makes its host a member.
+func mayPublish(s storage.SubscriberState) bool {
+	return s == storage.StateAccepting || s == storage.StateActive || s == storage.StateSuspended
 }
 
 // Objected tells whether the author blocked the relay.

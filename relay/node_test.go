@@ -268,7 +268,14 @@ func TestEditsAndDeletionsPropagate(t *testing.T) {
 		if find("quixotically") != 1 {
 			return "the edit is not found"
 		}
-		return ""
+		// A Delete takes out of the journal what a subscriber has not had yet,
+		// so the edit must have arrived before it.
+		for _, r := range got(to, sent.ObjectID) {
+			if r.Type == "Update" {
+				return ""
+			}
+		}
+		return "Update did not reach the other subscriber"
 	})
 	if _, err := from.Delete(ctx, sent.ObjectID); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"hark/activitypub"
 	"hark/activitypub/sig"
 	"hark/relay/subscription"
+	"hark/storage"
 	"hark/storage/sqlite"
 )
 
@@ -60,12 +61,12 @@ func (o *benchOrigin) ActorOfKey(_ context.Context, keyID string) (*activitypub.
 // everybody is a Directory in which everybody is a member.
 type everybody struct{}
 
-func (everybody) Blocked(string) bool      { return false }
-func (everybody) Member(string) bool       { return true }
-func (everybody) Upstream(string) bool     { return false }
-func (everybody) IsSubscriber(string) bool { return false }
-func (everybody) Crowded(string) bool      { return false }
-func (everybody) Joined(string, string)    {}
+func (everybody) Blocked(string) bool       { return false }
+func (everybody) Member(string) bool        { return true }
+func (everybody) Upstream(string) bool      { return false }
+func (everybody) IsSubscriber(string) bool  { return false }
+func (everybody) Crowded(string) bool       { return false }
+func (everybody) Joined(storage.Subscriber) {}
 
 type unobserved struct{}
 

@@ -48,7 +48,7 @@ type Directory interface {
 	Upstream(host string) bool      // host is a relay that this one follows
 	IsSubscriber(actor string) bool // actor is a subscription's own actor
 	Crowded(host string) bool       // too many subscriptions from that domain already
-	Joined(actor, host string)      // one more does
+	Joined(s storage.Subscriber)    // a subscription was made or changed
 }
 
 // Observer is told what happened; its methods return at once.
@@ -542,9 +542,7 @@ func (d *delivery) follow(ctx context.Context, actor activitypub.IRI, existing *
 	if err := in.o.Subscribers.PutSubscription(ctx, sub, controls); err != nil {
 		return d.internal(err)
 	}
-	if fresh {
-		in.o.Directory.Joined(sub.Actor, sub.Host)
-	}
+	in.o.Directory.Joined(*sub)
 	in.o.Log.InfoContext(ctx, "follow", "actor", sub.Actor, "host", sub.Host, "flavour", string(sub.Flavour), "state", string(sub.State))
 	in.o.Observer.Subscribed()
 	switch sub.State {
