@@ -1,9 +1,16 @@
 package breach
 
 import (
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
+
+// email is an address in the text.
+type email struct {
+	start, at, end int
+	reserved       bool // for documentation
+}
 
 // address looks at the e-mail address around the @ at i, and at what stands
 // right after it: "name@host:password" is the form of credential lists.
@@ -22,52 +29,100 @@ func (s *scanner) address(i int) {
 	}
 	host := t[i+1 : max(end, i+1)]
 	dot := strings.LastIndexByte(host, '.')
-	if start == i || dot < 1 || len(host)-dot < 3 || start < s.end || start > 0 && t[start-1] == '@' || start > 0 && t[start-1] == '/' {
+	if start == i || dot < 1 || len(host)-dot < 3 || start < s.end || start > 0 && (t[start-1] == '@' || t[start-1] == '/') || digit(host[len(host)-1]) {
 		return
 	}
-	s.emails = append(s.emails, start)
+	if len(s.emails) < s.most {
+		s.emails = append(s.emails, email{start, i, end, documentation(host)})
+	}
 	if end+4 >= len(t) || documentation(host) || start < s.url {
 		return
 	}
-	sep := t[end]
-	if sep != ':' && sep != ';' && sep != '|' {
+	from, sep := s.separated(end)
+	if sep == 0 {
 		return
 	}
-	from := end + 1
 	to := from
-	for to < len(t) && to-from <= 64 && t[to] > ' ' && t[to] != '|' && t[to] != ';' {
+	for to < len(t) && to-from <= 64 && t[to] > ' ' && t[to] != '|' && t[to] != ';' && (t[to] != ',' || sep != ',' && sep != '\t') {
 		to++
 	}
-	pass := strings.TrimRight(t[from:to], ".,)\"'")
-	to = from + len(pass)
-	user := t[start:i]
-	if !passwordLike(pass) || user == "git" || strings.HasSuffix(pass, ".git") || strings.ContainsAny(pass, "/\\~") || schemeBefore(t, start) {
+	if to-from > 64 {
 		return
 	}
-	weight := 1.3
-	if mixed(pass) {
+	pass := strings.TrimRight(t[from:to], ".,)\"'")
+	user := t[start:i]
+	if !passwordLike(pass) && !hashLike(pass) || low(user) == "git" || strings.HasSuffix(pass, ".git") || schemeBefore(t, start) {
+		return
+	}
+	loose := sep != ':' && sep != ';' && sep != '|' || from-end != 1
+	if strings.ContainsAny(pass, "/\\~") && (loose || !strong(pass)) || loose && (!digitsAndLetters(pass) || !mixed(pass) || dateLike(pass)) ||
+		sep == ',' && strings.IndexByte(pass, '@') >= 0 || emailLike(pass) {
+		return
+	}
+	weight, note := 1.3, "e-mail address with a password"
+	if mixed(pass) && !dateLike(pass) && (!loose || sep == '\t') {
 		weight = 2.2
 	}
+	if standsIn(pass) && !strings.Contains(pass, "12345") {
+		weight = 0.8
+	}
 	s.add(Finding{
-		Start: start, End: to, Rule: "credentials", Weight: weight, Note: "e-mail address with a password",
-		Secrets: [][2]int{{start, i}, {from, to}},
+		Start: start, End: from + len(pass), Rule: "credentials", Weight: weight, Note: note,
+		Secrets: [][2]int{{start, i}, {from, from + len(pass)}},
 	})
 }
 
-// schemeBefore says whether a URI scheme as "sip:" stands right before i.
+// separated is where a password begins after an address that ends at k, and the
+// separator: with a space at most on either side, 0 for none.
+func (s *scanner) separated(k int) (from int, sep byte) {
+	t := s.text
+	space := k < len(t) && t[k] == ' '
+	if space {
+		k++
+	}
+	if k >= len(t) {
+		return k, 0
+	}
+	switch sep = t[k]; sep {
+	case ':', ';', '|', '\t', ',':
+	case '-', '/', '=':
+		if !space {
+			return k, 0
+		}
+	default:
+		return k, 0
+	}
+	k++
+	if k < len(t) && t[k] == ' ' {
+		k++
+	}
+	return k, sep
+}
+
+func emailLike(p string) bool {
+	k := strings.IndexByte(p, '@')
+	return k > 0 && strings.IndexByte(p[k:], '.') > 0 && letter(p[len(p)-1]) && !strings.ContainsAny(p[k+1:], "@!#$%&*")
+}
+
+// schemeBefore says whether a URI scheme as "sip:" or a command that takes
+// "user@host:path" stands right before i.
 func schemeBefore(t string, i int) bool {
-	for _, p := range []string{"sip:", "sips:", "xmpp:", "ssh:", "scp:", "mailto:", "acct:"} {
+	for _, p := range []string{"sip:", "sips:", "xmpp:", "ssh:", "scp:", "acct:", "ssh ", "scp ", "sftp ", "clone ", "rsync ", "remote add origin "} {
 		if i >= len(p) && strings.EqualFold(t[i-len(p):i], p) {
 			return true
 		}
 	}
-	return false
+	line := t[max(0, i-60):i]
+	if k := strings.LastIndexByte(line, '\n'); k >= 0 {
+		line = line[k+1:]
+	}
+	return strings.Contains(line, "scp ") || strings.Contains(line, "rsync ") || strings.Contains(line, "ssh ")
 }
 
 // passwordLike says whether a part may be a password: four bytes or more, no
 // port, no word of a placeholder.
 func passwordLike(p string) bool {
-	if len(p) < 4 || !utf8.ValidString(p) || placeholder(p) {
+	if len(p) < 4 || !utf8.ValidString(p) || placeholder(p) || masked(p) {
 		return false
 	}
 	digits := true
@@ -81,7 +136,7 @@ func passwordLike(p string) bool {
 func mixed(p string) bool {
 	letters, others := false, false
 	for k := range len(p) {
-		if c := p[k]; c|0x20 >= 'a' && c|0x20 <= 'z' {
+		if c := p[k]; letter(c) || c >= 0x80 {
 			letters = true
 		} else {
 			others = true
@@ -90,104 +145,96 @@ func mixed(p string) bool {
 	return letters && others
 }
 
+var placeholders = map[string]bool{
+	"password": true, "passwort": true, "passwd": true, "pass": true, "secret": true, "changeme": true, "change-me": true, "change_me": true,
+	"your_password": true, "yourpassword": true, "mypassword": true, "user": true, "postgres": true, "root": true, "admin": true, "test": true,
+	"example": true, "placeholder": true, "redacted": true, "hunter2": true, "string": true, "none": true, "null": true, "undefined": true,
+	"p@ssw0rd": true, "passw0rd": true, "password1": true, "password123": true, "pass123": true, "test123": true, "testtest": true,
+	"correcthorsebatterystaple": true, "s3cr3t": true, "s3cret": true, "true": true, "false": true, "required": true, "optional": true,
+	"admin123": true, "test1234": true, "dummy": true, "secret123": true, "contraseña": true, "motdepasse": true, "geheim": true,
+}
+
 // placeholder says whether a secret is one that stands for another.
 func placeholder(p string) bool {
-	l := strings.ToLower(strings.Trim(p, "<>[]{}()*\"'`.,"))
-	if len(l) < 4 {
+	l := low(strings.Trim(p, "<>[]{}()*\"'`.,"))
+	if len(l) < 4 || placeholders[l] {
 		return true
 	}
-	switch l {
-	case "password", "passwort", "passwd", "pass", "secret", "changeme", "your_password", "yourpassword", "mypassword", "user",
-		"postgres", "root", "admin", "test", "example", "placeholder", "redacted", "hunter2", "xxxxxxxx", "string", "none", "null":
-		return true
-	}
-	return strings.Count(l, l[:1]) == len(l) || strings.Contains(l, "example") || strings.HasPrefix(l, "your") ||
-		strings.HasPrefix(l, "${") || strings.HasPrefix(l, "$(") || strings.HasPrefix(p, "<") || strings.HasPrefix(p, "[")
+	return strings.Count(l, l[:1]) == len(l) || strings.Contains(l, "example") || strings.Contains(l, "xxxx") || strings.HasPrefix(l, "your") ||
+		strings.Contains(l, "****") || strings.Contains(l, "....") || strings.Contains(l, "••") || strings.Contains(l, "placeholder") ||
+		strings.Contains(l, "changeme") || strings.Contains(l, "redacted") || strings.HasPrefix(l, "tu_") || strings.HasPrefix(l, "my_") ||
+		strings.HasPrefix(p, "${") || strings.HasPrefix(p, "$(") || strings.HasPrefix(p, "{{") || strings.HasPrefix(p, "<") ||
+		strings.HasPrefix(p, "[") || strings.HasPrefix(p, "%(")
 }
 
-// passwordWords announce a password.
-var passwordWords = []string{"password", "passwd", "passwort", "pass", "pwd", "pw", "contrasena", "senha"}
-
-// password finds "password: …" after the word from start to end.
-func (s *scanner) password(start, end int) {
-	t := s.text
-	word := t[start:end]
-	known := false
-	for _, w := range passwordWords {
-		known = known || strings.EqualFold(word, w)
-	}
-	k := end
-	if !known || k >= len(t) || t[k] != ':' && t[k] != '=' {
-		return
-	}
-	k++
-	for n := 0; n < 2 && k < len(t) && t[k] == ' '; n++ {
-		k++
-	}
-	to := k
-	for to < len(t) && to-k <= 64 && t[to] > ' ' {
-		to++
-	}
-	pass := strings.TrimRight(t[k:to], ".,;)\"'")
-	if len(pass) < 6 || !mixed(pass) || !passwordLike(pass) || strings.Contains(pass, "://") {
-		return
-	}
-	s.add(Finding{
-		Start: start, End: k + len(pass), Rule: "password", Weight: 1.2, Note: "a password, announced as such",
-		Secrets: [][2]int{{k, k + len(pass)}},
-	})
+// loginWords stand where somebody's access is given.
+var loginWords = []string{
+	"login", "user", "username", "usuario", "usuário", "benutzer", "utilisateur", "identifiant", "email", "e-mail", "mail", "account", "konto",
+	"utente", "gebruiker", "host", "ssh", "ftp", "smtp", "rdp", "vpn", "логин", "почта", "kullanıcı", "använda", "käyttäjä", "bruker",
+	"ユーザー", "ログイン", "账号", "帳號", "用户名", "아이디", "계정", "المستخدم", "server", "admin", "root", "db_", "database", "netflix", "steam",
+	"passwords",
 }
 
-// settleCredentials makes a password beside an e-mail address weigh more, and a
-// list of plain ones more than a single one.
+// settleCredentials makes a password beside an address or a login weigh more,
+// and a list of plain ones more than a single one.
 func (s *scanner) settleCredentials() {
-	pairs := 0
+	pairs, hashes := 0, 0
 	for _, f := range s.found {
-		if f.Rule == "credentials" {
+		switch f.Rule {
+		case "credentials":
 			pairs++
+		case "password-hash":
+			hashes++
 		}
 	}
 	for i := range s.found {
 		f := &s.found[i]
 		switch {
 		case f.Rule == "credentials" && pairs >= 3:
-			f.Weight = 3
+			f.Weight = max(f.Weight, 3)
 		case f.Rule == "password":
-			for _, at := range s.emails {
-				if at < f.Start && f.Start-at < 120 {
-					f.Weight, f.Note = 2.4, "a password beside an e-mail address"
-				}
+			if s.near(f.Start, f.End, 60, 30, guestWords) || s.near(f.Start, f.End, 60, 40, exampleWords) {
+				f.Weight = min(f.Weight, 1) / 2
+				continue
+			}
+			if f.Weight < 2.4 && (s.addressNear(f.Start, f.End) || s.near(f.Start, f.Start, 100, 0, loginWords)) {
+				f.Weight, f.Note = 2.4, "a password beside an address or a login"
+			}
+		case f.Rule == "api-key" && f.Weight < 3:
+			if s.near(f.Start, f.End, 40, 30, exampleWords) {
+				f.Weight = min(f.Weight, 1) / 2
+			}
+		case f.Rule == "password-hash" && f.Weight < 2.2:
+			switch {
+			case s.near(f.Start, f.End, 80, 60, exampleWords):
+				f.Weight = 1
+			case hashes >= 2 || s.addressNear(f.Start, f.End) || s.userBefore(f.Start):
+				f.Weight, f.Note = 2.4, "a password's hash with its owner"
 			}
 		}
 	}
 }
 
-// pem finds private keys in PEM and armour.
-// ref: RFC 7468 §2
-func (s *scanner) pem(i int) {
-	t := s.text[i:]
-	if !strings.HasPrefix(t, "-----BEGIN ") {
-		return
-	}
-	line := t[11:min(len(t), 60)]
-	k := strings.Index(line, "-----")
-	if k < 0 || !strings.HasSuffix(line[:k], "PRIVATE KEY") && !strings.HasSuffix(line[:k], "PRIVATE KEY BLOCK") {
-		return
-	}
-	from := i + 11 + k + 5
-	to, body := from, 0
-	for to < len(s.text) && to-from < 8192 && s.text[to] != '-' {
-		if c := s.text[to]; alnum(c) || c == '+' || c == '/' {
-			body++
+// addressNear says whether an address that is not documentation's stands near.
+func (s *scanner) addressNear(start, end int) bool {
+	k := sort.Search(len(s.emails), func(k int) bool { return s.emails[k].end > start-120 })
+	for ; k < len(s.emails) && s.emails[k].start < end+60; k++ {
+		if e := s.emails[k]; !e.reserved && (e.start < start || e.start >= end) {
+			return true
 		}
-		to++
 	}
-	if end := strings.Index(s.text[to:min(len(s.text), to+60)], "KEY-----"); end >= 0 {
-		to += end + 8
+	return false
+}
+
+// userBefore says whether a name and a colon stand right before i, on its line.
+func (s *scanner) userBefore(i int) bool {
+	t := s.text
+	if i < 3 || t[i-1] != ':' && t[i-1] != ';' && t[i-1] != '|' && t[i-1] != ',' && t[i-1] != '\t' {
+		return false
 	}
-	if body < 40 {
-		s.add(Finding{Start: i, End: from, Rule: "private-key-header", Weight: 0.6, Note: "head of a private key, without the key"})
-		return
+	k := i - 1
+	for k > 0 && (alnum(t[k-1]) || strings.IndexByte("._-", t[k-1]) >= 0) {
+		k--
 	}
-	s.add(Finding{Start: i, End: to, Rule: "private-key", Weight: 6, Note: "private key", Secrets: [][2]int{{from, to}}})
+	return k < i-2 && (k == 0 || t[k-1] <= ' ' || strings.IndexByte(":;|,", t[k-1]) >= 0)
 }

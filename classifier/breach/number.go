@@ -2,23 +2,40 @@ package breach
 
 import "strings"
 
+// number looks at the digits from i to end: a card or a national number may
+// begin there.
+func (s *scanner) number(i, end int) bool {
+	t := s.text
+	n := end - i
+	if n == 1 && (i+2 >= len(t) || !digit(t[i+2]) && t[i+1] != ' ' && t[i+1] != '.') || n > 19 {
+		return false
+	}
+	if i > 0 && strings.IndexByte("+#_/.", t[i-1]) >= 0 && (i < 2 || t[i-1] != '/' || !digit(t[i-2])) {
+		return false
+	}
+	if i > 1 && (t[i-1] == '-' || t[i-1] == ',') && (alnum(t[i-2])) && t[i-1] == '-' {
+		return false
+	}
+	if n == 4 || n >= 13 {
+		if s.card(i) {
+			return true
+		}
+	}
+	return s.nationalID(i, end)
+}
+
 // card finds payment card numbers that begin at i: 13 to 19 digits, together or
 // in the groups that are printed on cards, with the issuer's range and checksum.
 // ref: ISO/IEC 7812-1 annex B (Luhn)
 func (s *scanner) card(i int) bool {
 	t := s.text
-	if i > 0 && strings.IndexByte(".,+#_/=", t[i-1]) >= 0 && i > 1 && t[i-1] != ' ' {
-		if t[i-1] != '=' && t[i-1] != ',' {
-			return false
-		}
-	}
 	var digits [20]byte
 	var groups [8]int
 	n, g, at := 0, 0, i
 	var sep byte
 	for at < len(t) {
-		switch c := t[at]; {
-		case digit(c):
+		c := t[at]
+		if digit(c) {
 			if n == 19 {
 				return false
 			}
@@ -27,7 +44,12 @@ func (s *scanner) card(i int) bool {
 			groups[g]++
 			at++
 			continue
-		case (c == ' ' || c == '-') && (sep == 0 || sep == c) && at+1 < len(t) && digit(t[at+1]) && g+1 < len(groups) && groups[g] >= 4:
+		}
+		if (c == ' ' || c == '-' || c == '.') && (sep == 0 || sep == c) && at+1 < len(t) && digit(t[at+1]) && g+1 < len(groups) && groups[g] >= 4 {
+			// What follows the last group is its date, as "4539 … 6467 11/27".
+			if done(groups[:g+1], n) {
+				break
+			}
 			sep = c
 			g++
 			at++
@@ -44,6 +66,11 @@ func (s *scanner) card(i int) bool {
 	}
 	s.add(Finding{Start: i, End: at, Rule: "card", Weight: 0, Note: "payment card number, checksum right", Secrets: [][2]int{{i, at}}})
 	return true
+}
+
+// done says whether the groups are those of a whole number already.
+func done(groups []int, n int) bool {
+	return len(groups) == 4 && n == 16 && groups[0] == 4 || len(groups) == 3 && groups[1] == 6 && n >= 14 || len(groups) == 1 && n >= 13
 }
 
 // grouped says whether digits are grouped as on a card: 4-4-4-4, 4-6-5, 4-6-4,
@@ -81,6 +108,7 @@ func luhn(d []byte) bool {
 
 // issued says whether the number is in a range of the large issuers, with their
 // lengths.
+// ref: ISO/IEC 7812-1, issuers' published ranges
 func issued(d []byte) bool {
 	n := len(d)
 	p2 := int(d[0])*10 + int(d[1])
@@ -89,13 +117,13 @@ func issued(d []byte) bool {
 	switch {
 	case d[0] == 4:
 		return n == 13 || n == 16 || n == 19
-	case p2 >= 51 && p2 <= 55, p4 >= 2221 && p4 <= 2720:
+	case p2 >= 51 && p2 <= 55, p4 >= 2221 && p4 <= 2720, p4 >= 2200 && p4 <= 2204:
 		return n == 16
 	case p2 == 34, p2 == 37:
 		return n == 15
-	case p4 == 6011, p2 == 65, p3 >= 644 && p3 <= 649, p2 == 62, p4 >= 3528 && p4 <= 3589:
+	case p4 == 6011, p2 == 65, p3 >= 644 && p3 <= 649, p2 == 62, p4 >= 3528 && p4 <= 3589, p2 == 60 && n == 16, p2 == 81 && n == 16:
 		return n >= 16
-	case p3 >= 300 && p3 <= 305, p2 == 36, p2 == 38:
+	case p3 >= 300 && p3 <= 305, p2 == 36, p2 == 38, p2 == 39:
 		return n == 14
 	}
 	return false
@@ -111,14 +139,22 @@ var testCards = map[string]bool{
 	"6011111111111117": true, "6011000990139424": true, "6011000000000012": true, "6200000000000005": true,
 	"3530111333300000": true, "3566002020360505": true, "3528000000000007": true, "3566111111111113": true,
 	"30569309025904": true, "38520000023237": true, "36148900647913": true, "36227206271667": true,
-	"4532015112830366": true, "4539578763621486": true, "4716108999716531": true,
+	"4532015112830366": true, "4539578763621486": true, "4716108999716531": true, "5425233430109903": true,
+	"2222420000001113": true, "2223000048410010": true, "4263982640269299": true, "4745023200000000": true, "4917484589897107": true,
+	"4001919257537193": true, "4007702835532454": true, "374245455400126": true, "6011000991300009": true, "3566000020000410": true,
+	"30569309025905": true, "4701322211111234": true, "4012000033330026": true, "4508750015741019": true, "4035501000000008": true,
+	"4360000001000005": true, "5136333333333335": true, "5585558555855583": true, "2222400070000005": true, "4166676667666746": true,
+	"4646464646464644": true, "4000020000000000": true, "4000180000000002": true, "5100290029002909": true, "5577000055770004": true,
+	"4012001037141112": true, "4917300800000000": true, "4462030000000000": true, "4508034508034509": true, "370000000000002": true,
+	"6011601160116611": true, "3569990010095841": true, "4005519200000004": true, "4009348888881881": true, "4500600000000061": true,
+	"6304000000000000": true, "5019717010103742": true, "6759649826438453": true, "4485275742308327": true, "5413330089010434": true,
 }
 
 // testCard says whether a number is for tests: one of the known, or with too few
-// different digits.
+// different digits or too long a run.
 func testCard(d []byte) bool {
 	var b [20]byte
-	seen, longest, run := 0, 0, 0
+	seen, longest, run, zeros := 0, 0, 0, 0
 	for k, v := range d {
 		b[k] = v + '0'
 		seen |= 1 << v
@@ -128,110 +164,73 @@ func testCard(d []byte) bool {
 			run = 1
 		}
 		longest = max(longest, run)
+		if v == 0 {
+			zeros++
+		}
 	}
 	distinct := 0
 	for ; seen > 0; seen &= seen - 1 {
 		distinct++
 	}
-	return distinct < 4 || longest >= 6 || testCards[string(b[:len(d)])]
+	return distinct < 4 || longest >= 6 || zeros >= 9 || testCards[string(b[:len(d)])] || strings.Contains(string(b[:len(d)]), "1234567")
 }
 
 // cardWords make a number with the right checksum a card number.
 var cardWords = []string{
-	"card", "visa", "mastercard", "amex", "cvv", "cvc", "exp", "karte", "kreditkarte", "tarjeta", "carte", "cartão", "carta di credito",
-	"カード", "카드", "بطاقة",
+	"card", "visa", "mastercard", "amex", "american express", "cvv", "cvc", "cvn", "exp", "karte", "kreditkarte", "tarjeta", "carte", "cartão", "cartao",
+	"carta di credito", "carta", "kaart", "kart", "kort", "kortti", "карт", "カード", "카드", "بطاقة", "卡", "kredit", "cc", "bin", "fullz", "maestro", "валид",
+	"luottokort", "kaartnummer", "κάρτα", "कार्ड",
 }
 
 // settleCards weighs card numbers by what stands around them: one in ten numbers
 // of that length has the right checksum.
 func (s *scanner) settleCards() {
+	cards := 0
+	seen := map[string]bool{}
+	for _, f := range s.found {
+		if f.Rule == "card" && !seen[s.text[f.Start:f.End]] {
+			seen[s.text[f.Start:f.End]] = true
+			cards++
+		}
+	}
 	for i := range s.found {
 		f := &s.found[i]
 		if f.Rule != "card" {
 			continue
 		}
-		f.Weight = 1
+		f.Weight = 0.9
 		if f.End-f.Start > 16 { // grouped as on a card
 			f.Weight = 2.2
 		}
-		around := strings.ToLower(s.text[max(0, f.Start-60):f.Start] + " " + s.text[f.End:min(len(s.text), f.End+60)])
-		for _, w := range cardWords {
-			if strings.Contains(around, w) {
-				f.Weight += 1.4
-				break
-			}
+		if s.near(f.Start, f.End, 60, 60, cardWords) {
+			f.Weight += 1.4
 		}
-		if t := s.text[f.End:]; len(t) > 6 && (t[0] == '|' || t[0] == ':') && digit(t[1]) && digit(t[2]) {
+		if cards >= 3 {
+			f.Weight = max(f.Weight, 2.2)
+		}
+		if t := s.text[f.End:]; expiry(t) {
 			f.Weight += 1.6 // number|month|year|cvv
 			f.Note = "payment card number with its date"
 		}
-	}
-}
-
-// ibanLength is the length of account numbers by country.
-// ref: ISO 13616, SWIFT IBAN registry
-var ibanLength = map[string]int{
-	"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21, "CR": 22,
-	"CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22,
-	"GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20,
-	"LB": 28, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MT": 31, "NL": 18, "NO": 15, "PK": 24,
-	"PL": 28, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29,
-	"XK": 20,
-}
-
-// ibanDocumented are the account numbers that documentation shows.
-var ibanDocumented = map[string]bool{
-	"DE89370400440532013000": true, "GB29NWBK60161331926819": true, "GB82WEST12345698765432": true, "FR1420041010050500013M02606": true,
-	"ES9121000418450200051332": true, "IT60X0542811101000000123456": true, "NL91ABNA0417164300": true, "CH9300762011623852957": true,
-	"AT611904300234573201": true, "BE68539007547034": true, "PL61109010140000071219812874": true, "SE4550000000058398257466": true,
-	"FR7630006000011234567890189": true, "DE75512108001245126199": true, "NO9386011117947": true, "DK5000400440116243": true,
-	"FI2112345600000785": true, "IE29AIBK93115212345678": true, "PT50000201231234567890154": true, "GB33BUKB20201555555555": true,
-}
-
-// iban finds bank account numbers that begin at i. A single one is often meant
-// for donations: it weighs little.
-func (s *scanner) iban(i int) bool {
-	t := s.text
-	if i+15 > len(t) || !upper(t[i]) || !upper(t[i+1]) || !digit(t[i+2]) || !digit(t[i+3]) {
-		return false
-	}
-	want := ibanLength[t[i:i+2]]
-	if want == 0 {
-		return false
-	}
-	var b [34]byte
-	n, at := 0, i
-	for at < len(t) && n < want {
-		c := t[at]
-		if c == ' ' && n%4 == 0 && n > 0 && t[at-1] != ' ' {
-			at++
-			continue
+		if s.near(f.Start, f.End, 80, 50, exampleWords) {
+			f.Weight /= 3
+		} else if s.near(f.Start, f.Start, 40, 0, otherNumbers) {
+			f.Weight -= 1.2
 		}
-		if !digit(c) && !upper(c) {
-			return false
-		}
-		b[n] = c
-		n++
-		at++
 	}
-	if n != want || at < len(t) && alnum(t[at]) || !mod97(b[:n]) || ibanDocumented[string(b[:n])] {
+}
+
+// expiry says whether a text begins with a month and a year, after a sign.
+func expiry(t string) bool {
+	if len(t) < 5 || strings.IndexByte("|:;, \t=", t[0]) < 0 {
 		return false
 	}
-	s.secret(i, at, "iban", 1.1, "bank account number, checksum right")
+	t = strings.TrimLeft(t[:min(len(t), 12)], "|:;, \t=")
+	if len(t) < 4 || !digit(t[0]) || !digit(t[1]) || t[0] > '1' || t[0] == '1' && t[1] > '2' {
+		return false
+	}
+	if t = t[2:]; strings.IndexByte("|:;/-", t[0]) < 0 || !digit(t[1]) {
+		return false
+	}
 	return true
-}
-
-// mod97 checks an account number.
-// ref: ISO 7064 MOD 97-10
-func mod97(b []byte) bool {
-	rest := 0
-	for k := range b {
-		c := b[(k+4)%len(b)]
-		if digit(c) {
-			rest = (rest*10 + int(c-'0')) % 97
-		} else {
-			rest = (rest*100 + int(c-'A') + 10) % 97
-		}
-	}
-	return rest == 1
 }

@@ -4,21 +4,52 @@ import (
 	"strings"
 )
 
-// scanner goes once over a text, and looks closer where a word begins.
+// scanner goes once over a text, and looks closer where a word begins or one of
+// a few signs stands.
 type scanner struct {
-	text   string
-	found  []Finding
-	emails []int     // offsets of e-mail addresses
-	hashes []hashRun // candidates of a hash dump
-	end    int       // of the last finding: nothing begins within it
-	url    int       // end of the link that i is in
+	text  string
+	most  int // findings at most
+	found []Finding
+	end   int // of the last finding: nothing begins within it
+	url   int // end of the link that is being read
+	sql   int // end of the statement that was read
+
+	emails  []email
+	hashes  []hashRun // candidates of a hash dump
+	numbers []idHit   // candidates of national numbers
+	missed  [idKinds]int
+
+	lines lineState
+	low   string // the text in ASCII small letters, once it is needed
 }
 
+// add keeps a finding; what is masked already is no secret.
 func (s *scanner) add(f Finding) {
-	if len(s.found) < maxFindings {
+	s.end = max(s.end, f.End)
+	if len(s.found) >= s.most {
+		return
+	}
+	for k := range f.Secrets {
+		if a := f.Secrets[k]; masked(s.text[a[0]:a[1]]) {
+			s.addUnmasked(f)
+			return
+		}
+	}
+	s.found = append(s.found, f)
+}
+
+// addUnmasked keeps a finding without the secrets that are masked already, if
+// others remain.
+func (s *scanner) addUnmasked(f Finding) {
+	var rest [][2]int
+	for _, a := range f.Secrets {
+		if !masked(s.text[a[0]:a[1]]) {
+			rest = append(rest, a)
+		}
+	}
+	if f.Secrets = rest; len(rest) > 0 {
 		s.found = append(s.found, f)
 	}
-	s.end = max(s.end, f.End)
 }
 
 // secret adds a finding that is a secret as a whole.
@@ -26,26 +57,79 @@ func (s *scanner) secret(start, end int, rule string, weight float64, note strin
 	s.add(Finding{Start: start, End: end, Rule: rule, Weight: weight, Note: note, Secrets: [][2]int{{start, end}}})
 }
 
+// The classes of bytes.
+const (
+	plain = iota
+	wordByte
+	sign
+)
+
+var class = func() (c [256]byte) {
+	for k := range 256 {
+		if alnum(byte(k)) {
+			c[k] = wordByte
+		}
+	}
+	for _, b := range []byte("@-$:=\n*~;|,\t\xEF") {
+		c[b] = sign
+	}
+	return c
+}()
+
 func (s *scanner) run() {
 	t := s.text
-	for i := 0; i < len(t); i++ {
+	for i := 0; i < len(t); {
 		if i < s.end {
-			i = s.end - 1
+			s.lines.skip(t, i, s.end)
+			i = s.end
 			continue
 		}
-		c := t[i]
-		switch {
-		case c == '@':
-			s.address(i)
-		case c == '-':
-			s.pem(i)
-		case c == '$' && (i == 0 || t[i-1] != '$'):
-			s.crypt(i)
-		case c == ':' && i >= s.url && strings.HasPrefix(t[i:], "://"):
-			s.link(i)
-		case alnum(c) && (i == 0 || !alnum(t[i-1])):
-			i = s.word(i) - 1
+		switch class[t[i]] {
+		case wordByte:
+			i = s.word(i)
+		case sign:
+			s.sign(i)
+			i++
+		default:
+			i++
 		}
+	}
+	s.line(len(t))
+}
+
+// sign looks at what a sign at i begins or joins.
+func (s *scanner) sign(i int) {
+	t := s.text
+	switch t[i] {
+	case '\n':
+		s.line(i)
+	case '@':
+		s.address(i)
+	case '-':
+		s.pem(i)
+	case '$':
+		if i == 0 || t[i-1] != '$' {
+			s.crypt(i)
+		}
+	case ':':
+		s.lines.separators++
+		if strings.HasPrefix(t[i:], "://") && i >= s.url {
+			s.link(i)
+			return
+		}
+		s.assignment(i, i+1)
+	case '=':
+		s.assignment(i, i+1)
+	case '*':
+		s.mysqlHash(i)
+	case '~':
+		s.azureSecret(i)
+	case 0xEF:
+		if strings.HasPrefix(t[i:], "：") {
+			s.assignment(i, i+len("："))
+		}
+	default:
+		s.lines.separators++
 	}
 }
 
@@ -53,136 +137,120 @@ func (s *scanner) run() {
 // to go on.
 func (s *scanner) word(i int) int {
 	t := s.text
-	end := i + 1
-	hex, digits := isHex(t[i]), digit(t[i])
-	for end < len(t) && alnum(t[end]) {
-		hex = hex && isHex(t[end])
-		digits = digits && digit(t[end])
+	end := i
+	var any, all byte = 0, 7 // bits: hexadecimal, digit, letter
+	for end < len(t) {
+		k := kinds[t[end]]
+		if k == 0 {
+			break
+		}
+		any |= k
+		all &= k
 		end++
 	}
+	if i > 0 && alnum(t[i-1]) { // the rest of a word that a finding ended in
+		return end
+	}
 	inURL := i < s.url
-	switch {
-	case digits && !inURL:
-		if s.card(i) || s.botToken(i, end) {
+	n := end - i
+	if any&bitDigit != 0 && !inURL {
+		switch {
+		case all&bitDigit != 0:
+			if s.number(i, end) || s.botToken(i, end) {
+				return max(s.end, i+1)
+			}
+		case all&bitHex != 0 && n >= 32:
+			s.hash(i, end)
+			if s.mailchimp(i, end) {
+				return max(s.end, i+1)
+			}
+		}
+		if n > 3 && all&bitDigit == 0 && (s.iban(i) || s.mixedID(i, end) || s.wallet(i, end)) {
 			return max(s.end, i+1)
 		}
-	case hex && end-i >= 32 && !inURL:
-		s.hash(i, end)
 	}
-	if s.token(i, end) || !inURL && s.iban(i) {
+	if s.token(i, end) {
 		return max(s.end, i+1)
 	}
-	if n := end - i; n >= 3 && n <= 10 {
-		s.password(i, end)
+	if n == 56 && !inURL && strings.HasPrefix(t[end:], ".onion") && onionName(low(t[i:end])) {
+		s.hint(i, end+6, "onion-link", 0.9, "name of an onion service")
+	}
+	if any&bitDigit == 0 {
+		s.plainWord(i, end)
 	}
 	return end
 }
 
-// link remembers that a link is being read and looks at its parts.
-func (s *scanner) link(colon int) {
+// plainWord looks at what a word of letters announces.
+func (s *scanner) plainWord(i, end int) {
 	t := s.text
-	start := colon
-	for start > 0 && colon-start < 20 && (alnum(t[start-1]) || t[start-1] == '+') {
-		start--
-	}
-	end := colon + 3
-	for end < len(t) && t[end] > ' ' && t[end] < 0x7F && !strings.ContainsRune("\"<>", rune(t[end])) {
-		end++
-	}
-	s.url = end
-	rest := t[colon+3 : end]
-	host := rest
-	if k := strings.IndexAny(host, "/?#"); k >= 0 {
-		host = host[:k]
-	}
-	path := rest[len(host):]
-	scheme := strings.ToLower(t[start:colon])
-	if at := strings.LastIndexByte(host, '@'); at >= 0 {
-		s.urlPassword(scheme, colon+3, host[:at], host[at+1:])
-		host = host[at+1:]
-	}
-	if k := strings.IndexByte(host, ':'); k >= 0 {
-		host = host[:k]
-	}
-	host = strings.TrimPrefix(strings.ToLower(host), "www.")
-	switch {
-	case onion(host):
-		s.found = append(s.found, Finding{Start: start, End: end, Rule: "onion-link", Weight: 0.9, Note: "link to an onion service"})
-	case pasteHosts[host] && len(path) > 4:
-		s.found = append(s.found, Finding{Start: start, End: end, Rule: "paste-link", Weight: 0.9, Note: "link to a paste or file drop"})
-	case host == "hooks.slack.com" && strings.HasPrefix(path, "/services/T") && len(path) >= 40 && random(path[10:]):
-		s.secret(colon+3+len(host)+10, end, "slack-webhook", 4, "Slack webhook")
+	switch n := end - i; {
+	case n == 5 && t[i]|0x20 == 'p' && strings.HasPrefix(t[i:], "PuTTY-User-Key-File-"):
+		s.putty(i)
+	case n == 6 && t[i]|0x20 == 'i' && strings.EqualFold(t[i:end], "insert"):
+		s.insert(i, end)
+	case n >= 5 && n <= 11 && passWords[low(t[i:end])]:
+		s.spoken(i, end)
+	case n >= 4 && n <= 8 && (t[i]|0x20 == 's' || t[i]|0x20 == 'm' || t[i]|0x20 == 'p' || t[i]|0x20 == 'w') && seedWords[low(t[i:end])]:
+		s.seed(i, end)
 	}
 }
 
-// pasteHosts are places where dumps are commonly put. Each has honest uses: the
-// link alone weighs little.
-var pasteHosts = map[string]bool{
-	"pastebin.com": true, "ghostbin.com": true, "rentry.co": true, "rentry.org": true, "controlc.com": true,
-	"justpaste.it": true, "paste.ee": true, "dpaste.com": true, "hastebin.com": true, "0bin.net": true,
-	"privatebin.net": true, "anonfiles.com": true, "gofile.io": true, "mega.nz": true, "cryptpad.fr": true,
-	"doxbin.org": true, "doxbin.com": true, "throwbin.io": true, "pastes.io": true,
-}
+// The bits of a byte in a word.
+const (
+	bitHex = 1 << iota
+	bitDigit
+	bitAny
+)
 
-func onion(host string) bool {
-	name, ok := strings.CutSuffix(host, ".onion")
-	if !ok {
-		return false
+var kinds = func() (k [256]byte) {
+	for i := range 256 {
+		c := byte(i)
+		if alnum(c) {
+			k[i] = bitAny
+		}
+		if digit(c) {
+			k[i] |= bitDigit
+		}
+		if isHex(c) {
+			k[i] |= bitHex
+		}
 	}
-	if k := strings.LastIndexByte(name, '.'); k >= 0 {
-		name = name[k+1:]
-	}
-	return len(name) == 56 || len(name) == 16
-}
-
-// urlPassword finds the password of a connection string.
-func (s *scanner) urlPassword(scheme string, at int, user, host string) {
-	k := strings.IndexByte(user, ':')
-	if k < 0 || len(user)-k-1 < 4 || documentation(host) || placeholder(user[k+1:]) {
-		return
-	}
-	weight := 2.6
-	switch scheme {
-	case "postgres", "postgresql", "mysql", "mongodb", "mongodb+srv", "redis", "rediss", "amqp", "amqps", "ftp", "smtp", "smtps":
-		weight = 3.4
-	}
-	if h, _, _ := strings.Cut(host, ":"); h == "localhost" || h == "127.0.0.1" || !strings.Contains(h, ".") {
-		weight = 1
-	}
-	s.found = append(s.found, Finding{
-		Start: at, End: at + len(user), Rule: "connection-string", Weight: weight, Note: "password in a connection string",
-		Secrets: [][2]int{{at + k + 1, at + len(user)}},
-	})
-}
+	return k
+}()
 
 // settle judges what can only be judged once the whole text is read.
 func (s *scanner) settle() {
 	s.settleHashes()
 	s.settleCards()
+	s.settleNumbers()
+	s.settleLines()
 	s.settleCredentials()
+	s.settleContacts()
+	s.settleLists()
+	s.settleTalk()
 }
 
 func alnum(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
-func digit(c byte) bool { return c >= '0' && c <= '9' }
-func upper(c byte) bool { return c >= 'A' && c <= 'Z' }
-func isHex(c byte) bool { return digit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+func digit(c byte) bool  { return c >= '0' && c <= '9' }
+func upper(c byte) bool  { return c >= 'A' && c <= 'Z' }
+func isHex(c byte) bool  { return digit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
-// reserved are the names that documentation uses.
-// ref: RFC 2606, RFC 6761
-var reserved = []string{"example.com", "example.org", "example.net", "example.edu", "example", "test", "invalid", "localhost", "local"}
-
-// documentation says whether a host is reserved for documentation.
-func documentation(host string) bool {
-	host = strings.ToLower(host)
-	if k := strings.IndexByte(host, ':'); k >= 0 {
-		host = host[:k]
-	}
-	for _, r := range reserved {
-		if host == r || len(host) > len(r) && strings.HasSuffix(host, r) && host[len(host)-len(r)-1] == '.' {
-			return true
+// low is a short text in ASCII small letters; others stay.
+func low(s string) string {
+	for k := range len(s) {
+		if upper(s[k]) {
+			b := []byte(s)
+			for k := range b {
+				if upper(b[k]) {
+					b[k] |= 0x20
+				}
+			}
+			return string(b)
 		}
 	}
-	return false
+	return s
 }
