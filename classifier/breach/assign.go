@@ -176,7 +176,7 @@ func (s *scanner) assignment(i, next int) {
 // announcedKey adds a key that its name announces, if it is as random as keys are.
 func (s *scanner) announcedKey(start, from, to int, name string) {
 	t := s.text
-	if s.token(from, s.run64(from, 256)) {
+	if s.token(from, s.run64(from, 256)) || to-from >= 51 && s.wallet(from, to) {
 		return
 	}
 	v := t[from:to]
@@ -352,5 +352,5 @@ func strong(p string) bool {
 			classes++
 		}
 	}
-	return classes >= 3 && of[0] > 0 && changes*5 >= len(p)*2 && entropy(p) > 2.8 && !standsIn(p)
+	return classes >= 3 && of[0] > 0 && changes*3 >= len(p) && entropy(p) > 2.8 && !standsIn(p)
 }

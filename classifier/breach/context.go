@@ -143,7 +143,7 @@ func (s *scanner) settleLists() {
 	if ibans+wallets == 0 {
 		return
 	}
-	gift := s.near(0, len(s.text), 0, 0, giftWords)
+	gift := s.near(0, len(s.text), 0, 0, giftWords) && !s.near(0, len(s.text), 0, 0, leakWords)
 	for i := range s.found {
 		f := &s.found[i]
 		switch {

@@ -54,8 +54,8 @@ func (s *scanner) address(i int) {
 	if !passwordLike(pass) && !hashLike(pass) || low(user) == "git" || strings.HasSuffix(pass, ".git") || schemeBefore(t, start) {
 		return
 	}
-	loose := sep != ':' && sep != ';' && sep != '|' || from-end != 1
-	if strings.ContainsAny(pass, "/\\~") && (loose || !strong(pass)) || loose && (!digitsAndLetters(pass) || !mixed(pass) || dateLike(pass)) ||
+	loose := sep != ':' && sep != ';' && sep != '|' || from-end != 1 && t[end] != '>'
+	if loose && len(pass) < 6 || strings.ContainsAny(pass, "/\\~") && (loose || !strong(pass)) || loose && (!digitsAndLetters(pass) || !mixed(pass) || dateLike(pass)) ||
 		sep == ',' && strings.IndexByte(pass, '@') >= 0 || emailLike(pass) {
 		return
 	}
@@ -76,6 +76,9 @@ func (s *scanner) address(i int) {
 // separator: with a space at most on either side, 0 for none.
 func (s *scanner) separated(k int) (from int, sep byte) {
 	t := s.text
+	if k < len(t) && t[k] == '>' {
+		k++
+	}
 	space := k < len(t) && t[k] == ' '
 	if space {
 		k++

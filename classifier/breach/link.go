@@ -49,6 +49,13 @@ func (s *scanner) link(colon int) {
 		s.hint(start, end, "paste-link", 0.9, "link to a paste or file drop")
 	case host == "hooks.slack.com" && strings.HasPrefix(path, "/services/T") && len(path) >= 40 && random(path[10:]):
 		s.secret(colon+3+len(rest)-len(path)+10, end, "slack-webhook", 4, "Slack webhook")
+	case host == "api.telegram.org" && strings.HasPrefix(path, "/bot"):
+		at := colon + 3 + len(rest) - len(path) + 4
+		k := at
+		for k < end && digit(t[k]) {
+			k++
+		}
+		s.botToken(at, k)
 	case (host == "discord.com" || host == "discordapp.com") && strings.HasPrefix(path, "/api/webhooks/"):
 		if k := strings.LastIndexByte(path, '/'); k > 14 && len(path)-k >= 60 && random(path[k+1:]) {
 			s.secret(colon+3+len(rest)-len(path)+k+1, end, "discord-webhook", 4, "Discord webhook")
@@ -110,7 +117,7 @@ var schemes = map[string]bool{
 // ref: RFC 3986 §3.2.1
 func (s *scanner) urlPassword(scheme string, at int, user, host string) {
 	k := strings.IndexByte(user, ':')
-	if k < 0 || len(user)-k-1 < 4 || len(user) > 256 || documentation(host) || placeholder(user[k+1:]) || standsIn(user[k+1:]) {
+	if k < 0 || len(user)-k-1 < 4 || user[:k] == user[k+1:] || len(user) > 256 || documentation(host) || placeholder(user[k+1:]) || standsIn(user[k+1:]) {
 		return
 	}
 	weight := 2.6

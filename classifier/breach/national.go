@@ -44,7 +44,7 @@ func init() {
 	idKindList = [idKinds]idKind{
 		idSSN:          {"US social security number", checkSSN, 0, 1.1, 2.3, []string{"ssn", "social security", "social sec", "soc:", "socials"}},
 		idCPF:          {"Brazilian CPF, checksum right", checkCPF, 0.4, 1.4, 2.3, []string{"cpf", "cadastro de pessoa"}},
-		idCNPJ:         {"Brazilian CNPJ, checksum right", checkCNPJ, 0.2, 0.6, 0.9, []string{"cnpj"}},
+		idCNPJ:         {"Brazilian CNPJ, checksum right", checkCNPJ, 0.2, 0.4, 1.2, nil},
 		idDNI:          {"Spanish DNI, letter right", checkDNI, 1.1, 1.1, 2.3, []string{"dni", "nif", "documento", "d.n.i", "identidad"}},
 		idNIE:          {"Spanish NIE, letter right", checkDNI, 1.1, 1.1, 2.3, []string{"nie", "n.i.e", "extranjer"}},
 		idFiscale:      {"Italian codice fiscale, letter right", checkFiscale, 1.5, 1.5, 2.3, []string{"codice fiscale", "c.f.", "cf", "cod. fisc", "fiscale", "tessera sanitaria"}},
@@ -288,13 +288,11 @@ func (s *scanner) settleNumbers() {
 		if n >= 3 && s.missed[h.kind] <= n/4 && weight >= 0.4 {
 			weight = max(weight, min(kind.announced, 2.2))
 		}
-		if weight == 0 || len(s.found) >= s.most {
-			continue
+		if s.near(h.start, h.end, 80, 50, exampleWords) || !h.announced && s.near(h.start, h.start, 40, 0, otherNumbers) {
+			weight /= 3
 		}
-		if s.near(h.start, h.end, 80, 50, exampleWords) {
-			weight /= 3
-		} else if s.near(h.start, h.start, 40, 0, otherNumbers) && !h.announced {
-			weight /= 3
+		if weight < 0.45 || len(s.found) >= s.most {
+			continue // likelier a telephone or an order
 		}
 		s.add(Finding{Start: h.start, End: h.end, Rule: "national-id", Weight: weight, Note: kind.note, Secrets: [][2]int{{h.start, h.end}}})
 	}

@@ -116,7 +116,7 @@ func issued(d []byte) bool {
 	p4 := p3*10 + int(d[3])
 	switch {
 	case d[0] == 4:
-		return n == 13 || n == 16 || n == 19
+		return n == 16 || n == 19 // 13 digits went out of use, and are EANs
 	case p2 >= 51 && p2 <= 55, p4 >= 2221 && p4 <= 2720, p4 >= 2200 && p4 <= 2204:
 		return n == 16
 	case p2 == 34, p2 == 37:
