@@ -161,7 +161,7 @@ func (s *scanner) assignment(i, next int) {
 	switch kind {
 	case namesKey:
 		if k := strings.IndexAny(v, ",&"); k >= 16 {
-			to, v = from+k, v[:k]
+			to = from + k
 		}
 		s.announcedKey(start, from, to, s.text[start:i])
 	case namesHash:

@@ -53,6 +53,7 @@ func (j Judge) Judge(_ context.Context, in classifier.Input, _ classifier.Langua
 	if len(found) == 0 {
 		return nil
 	}
+	spans := secrets(found)
 	var seen tally
 	sum := 0.0
 	reasons := make([]classifier.Reason, 0, min(len(found), 12))
@@ -62,7 +63,7 @@ func (j Judge) Judge(_ context.Context, in classifier.Input, _ classifier.Langua
 		sum += w
 		if n < 5 {
 			reasons = append(reasons, classifier.Reason{
-				Text: clip(j.Masker.show(in.Text, f)), Start: f.Start, End: f.End, Rule: f.Rule,
+				Text: j.Masker.show(in.Text, f, spans), Start: f.Start, End: f.End, Rule: f.Rule,
 				Weight: math.Round(w*100) / 100, Note: f.Note,
 			})
 		}

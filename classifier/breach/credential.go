@@ -32,6 +32,9 @@ func (s *scanner) address(i int) {
 	if start == i || dot < 1 || len(host)-dot < 3 || start < s.end || start > 0 && (t[start-1] == '@' || t[start-1] == '/') || digit(host[len(host)-1]) {
 		return
 	}
+	if strings.HasSuffix(t[:start], ellipsis) || strings.HasSuffix(t[:start], digestOut) {
+		return // masked already
+	}
 	if len(s.emails) < s.most {
 		s.emails = append(s.emails, email{start, i, end, documentation(host)})
 	}

@@ -53,10 +53,7 @@ func (m Masker) Mask(text string) string {
 	// Where one thing is masked, another may be seen that it hid: hence again,
 	// until nothing is found.
 	for range maxRounds {
-		var spans [][2]int
-		for _, f := range scan(text, len(text)) {
-			spans = append(spans, f.Secrets...)
-		}
+		spans := secrets(scan(text, len(text)))
 		if len(spans) == 0 {
 			break
 		}
@@ -65,22 +62,32 @@ func (m Masker) Mask(text string) string {
 	return text
 }
 
-// show is the finding's text, masked.
-func (m Masker) show(text string, f Finding) string {
-	return m.spans(text, f.Start, f.End, f.Secrets)
+// secrets are those of all findings, in their order in the text.
+func secrets(found []Finding) [][2]int {
+	var spans [][2]int
+	for _, f := range found {
+		spans = append(spans, f.Secrets...)
+	}
+	slices.SortFunc(spans, func(a, b [2]int) int { return a[0] - b[0] })
+	return spans
 }
 
-// spans is text[from:to] with the spans in it masked.
+// show is the beginning of the finding's text, with all secrets in it masked,
+// those of other findings too.
+func (m Masker) show(text string, f Finding, spans [][2]int) string {
+	return m.Mask(clip(m.spans(text, f.Start, f.End, spans)))
+}
+
+// spans is text[from:to] with the spans in it masked, which are sorted.
 func (m Masker) spans(text string, from, to int, spans [][2]int) string {
-	if len(spans) > 1 {
-		spans = slices.Clone(spans)
-		slices.SortFunc(spans, func(a, b [2]int) int { return a[0] - b[0] })
-	}
 	var b strings.Builder
 	b.Grow(to - from + 16)
 	at := from
 	for _, s := range spans {
-		if s[1] <= at || s[0] >= to {
+		if s[0] >= to {
+			break
+		}
+		if s[1] <= at {
 			continue
 		}
 		start, end := max(s[0], at), min(s[1], to)

@@ -212,11 +212,48 @@ func (s *scanner) settleCards() {
 			f.Weight += 1.6 // number|month|year|cvv
 			f.Note = "payment card number with its date"
 		}
+		if f.Weight >= 2 {
+			s.securityCode(f)
+		}
 		if s.near(f.Start, f.End, 80, 50, exampleWords) {
 			f.Weight /= 3
 		} else if s.near(f.Start, f.Start, 40, 0, otherNumbers) {
 			f.Weight -= 1.2
 		}
+	}
+}
+
+// securityWords announce a card's security code.
+var securityWords = []string{"cv", "csc", "prüf", "crypto", "код", "安全", "セキュリティ", "code", "código", "codice", "sicherheit", "보안"}
+
+// securityCode makes the code that follows a card's number or date a secret of
+// the finding: three or four digits that stand alone, after a date or a word for it.
+func (s *scanner) securityCode(f *Finding) {
+	rest := s.text[f.End:min(len(s.text), f.End+48)]
+	if k := strings.IndexByte(rest, '\n'); k >= 0 {
+		rest = rest[:k]
+	}
+	dated := expiry(rest)
+	for k := 0; k < len(rest); k++ {
+		if !digit(rest[k]) {
+			continue
+		}
+		end := k
+		for end < len(rest) && digit(rest[end]) {
+			end++
+		}
+		n := end - k
+		if n > 4 {
+			return
+		}
+		alone := k == 0 || rest[k-1] != '/' && rest[k-1] != '-' && !letter(rest[k-1])
+		if n >= 3 && alone && !(n == 4 && (rest[k:k+2] == "20" || rest[k:k+2] == "19")) &&
+			(dated || hasAny(low(rest[:k]), securityWords)) && (end == len(rest) || !alnum(rest[end])) {
+			f.Secrets = append(f.Secrets, [2]int{f.End + k, f.End + end})
+			f.End += end
+			return
+		}
+		k = end
 	}
 }
 
