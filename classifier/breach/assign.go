@@ -40,7 +40,7 @@ var nameEnds = []struct {
 	{"dbpwd", namesPassword}, {"authtoken", namesKey}, {"apikey", namesKey}, {"apitoken", namesKey}, {"secretkey", namesKey},
 	{"secret", namesKey}, {"accesskey", namesKey}, {"accesstoken", namesKey}, {"refreshtoken", namesKey}, {"token", namesKey},
 	{"privatekey", namesKey}, {"encryptionkey", namesKey}, {"signingkey", namesKey}, {"masterkey", namesKey}, {"apisecret", namesKey},
-	{"clientkey", namesKey}, {"sessionid", namesKey}, {"accountkey", namesKey}, {"apischlüssel", namesKey}, {"apicode", namesKey},
+	{"clientkey", namesKey}, {"secretkeybase", namesKey}, {"sessionid", namesKey}, {"accountkey", namesKey}, {"apischlüssel", namesKey}, {"apicode", namesKey},
 	{"passwordhash", namesHash}, {"passhash", namesHash}, {"hashedpassword", namesHash}, {"encryptedpassword", namesHash},
 	{"passworddigest", namesHash}, {"passwdhash", namesHash}, {"pwdhash", namesHash}, {"passwordmd5", namesHash},
 }
@@ -160,6 +160,9 @@ func (s *scanner) assignment(i, next int) {
 	}
 	switch kind {
 	case namesKey:
+		if i-start == 3 && (i < s.url || start > 0 && s.text[start-1] == ':') {
+			return // "key" of a link or of "did:key:"
+		}
 		if k := strings.IndexAny(v, ",&"); k >= 16 {
 			to = from + k
 		}
@@ -293,7 +296,7 @@ func codeLike(p string) bool {
 // passWords are the words for a password that may stand without a colon.
 var passWords = map[string]bool{
 	"password": true, "passwort": true, "kennwort": true, "passwd": true, "contrasena": true, "senha": true, "wachtwoord": true,
-	"salasana": true, "passord": true, "adgangskode": true, "haslo": true, "heslo": true, "parola": true, "passcode": true,
+	"salasana": true, "passord": true, "adgangskode": true, "haslo": true, "heslo": true, "parola": true, "passcode": true, "pass": true, "pwd": true,
 }
 
 // copulas stand between the word and the password.
@@ -302,13 +305,37 @@ var copulas = []string{" is ", " was ", " = ", " -> ", " ist ", " lautet ", " es
 // spoken finds "the password is …" after the word from start to end.
 func (s *scanner) spoken(start, end int) {
 	t := s.text
+	if end+8 < len(t) && t[end] == ' ' && s.near(start, start, 48, 0, loginNames) {
+		// "login ann password Summer2023"
+		if from, to, quoted := s.value(end + 1); to-from >= 8 && to-from <= 64 && digitsAndLetters(t[from:to]) && mixed(t[from:to]) {
+			s.announcedPassword(start, from, to, quoted)
+			return
+		}
+	}
+	if hasPrefix(t[end:], " for ", " of ", " to ", " del ", " de ", " do ", " von ", " für ", " vom ", " der ", " du ", " pour ", " per ", " voor ", " til ", " för ") {
+		// "the password of the server is …"
+		window := t[end:min(len(t), end+48)]
+		if k := strings.IndexAny(window, "\n!?"); k >= 0 {
+			window = window[:k]
+		}
+		for _, c := range [...]string{" is ", " ist ", " es ", " est ", " lautet ", " é ", " è ", " är ", " er "} {
+			if k := strings.Index(window, c); k >= 0 {
+				end += k
+				break
+			}
+		}
+	}
 	for _, c := range copulas {
 		if !strings.HasPrefix(t[end:], c) {
 			continue
 		}
 		from, to, quoted := s.value(end + len(c))
 		if to > from && to-from <= 64 && digitsAndLetters(t[from:to]) {
+			n := len(s.found)
 			s.announcedPassword(start, from, to, quoted)
+			if len(s.found) > n && strings.IndexByte(t[start:from], '@') >= 0 {
+				s.found[n].Weight = 2.4 // the address stands within
+			}
 		}
 		return
 	}
@@ -320,6 +347,18 @@ func digitsAndLetters(p string) bool {
 		letters, digits = letters || letter(p[k]) || p[k] >= 0x80, digits || digit(p[k])
 	}
 	return letters && digits
+}
+
+// loginNames come before a name that comes before a password.
+var loginNames = []string{"login", "user", "username", "machine", "benutzer", "usuario", "utilisateur", "utente", "логин"}
+
+func hasPrefix(s string, parts ...string) bool {
+	for _, p := range parts {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // strong says whether a password is as random as a generator makes them: ten

@@ -30,6 +30,8 @@ func TestFinds(t *testing.T) {
 		"stripe":            {"sk_live_" + random36, "stripe-key", random36},
 		"google":            {"AIza" + "Sy" + random36[:33], "google-key", random36[:33]},
 		"bot":               {"7293810456:AA" + random36[:33], "bot-token", random36[:33]},
+		"basic":             {"Authorization: Basic " + "YW5uOlN1bW1lcjIwMjN4", "password", "lN1bW1lcjIw"},
+		"track":             {"%B4539148803436467^LEE/ANN^2712201000000000000?", "card", "91488034"},
 		"jwt":               {"Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + jwtBody, "jwt", jwtBody},
 		"card":              {"4539 1488 0343 6467", "card", "1488 0343"},
 		"card with dashes":  {"visa 4539-1488-0343-6467", "card", "1488-0343"},
@@ -49,6 +51,36 @@ func TestFinds(t *testing.T) {
 		}
 		if masked := breach.Mask(c.text); c.hidden != "" && strings.Contains(masked, c.hidden) {
 			t.Errorf("%s: %q shows the secret", name, masked)
+		}
+	}
+}
+
+// TestForms: the ways in which a password is given away.
+func TestForms(t *testing.T) {
+	for _, text := range []string{
+		"curl -u ann:SECRET https://intranet.altamar.es/api",
+		"sshpass -p 'SECRET' ssh root@10.1.2.3",
+		"mysql -u root -pSECRET shop",
+		"machine db.altamar.es login ann password SECRET",
+		"pg.altamar.es:5432:crm:ann:SECRET",
+		"Login: annlee Passwort: SECRET",
+		"Benutzername annlee\nKennwort SECRET",
+		"jdbc:mysql://db.altamar.es/crm?user=ann&password=SECRET",
+		"sftp password for ann@files.altamar.es is SECRET",
+		"1) annlee:SECRET\n2) bobray:Winter99x\n3) cara77:Liver77x",
+		"ann@gmail.com SECRET\nbob@gmail.com Winter99x\ncara@gmail.com Liver77x",
+		"https://shop.tecnorte.com/login:annlee:SECRET",
+		"EMAIL: ann@gmail.com | PASS: SECRET | COUNTRY: US",
+		"ユーザー名 ann パスワード：SECRET",
+		`{"user":"ann","password":"SECRET"}`,
+	} {
+		const secret = "Summer2023x"
+		text = strings.Replace(text, "SECRET", secret, 1)
+		if v := score(text); v < classifier.DefaultThreshold {
+			t.Errorf("%q scores %.2f", text, v)
+		}
+		if m := breach.Mask(text); strings.Contains(m, secret) {
+			t.Errorf("%q shows the password", m)
 		}
 	}
 }
@@ -77,7 +109,9 @@ func TestNearMisses(t *testing.T) {
 		"password: forgotten", "password: <your password>", "the pass: 2019-2020", "PW=${DB_PASSWORD}",
 		"postgres://user:password@localhost/db",
 		"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
-		"3.14159265358979323846", "#4539148803436467x", "2024-11-03 12:34:56 17:45 1999-2004",
+		"3.14159265358979323846", "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+		"call 09062424937", "Zoom https://us02web.zoom.us/j/83948217753?pwd=aXlTb2lQZ3ZJNkZ5RmxQdz09", "SIRET 732 829 320 00074", "ABN 51 824 753 556",
+		"ORCID 0000-0002-1825-0097", "SW-4839-2017-4820", "NIP 123-456-32-18", "Barcode 4006381333931", "password for the archive is Summer2023x", "#4539148803436467x", "2024-11-03 12:34:56 17:45 1999-2004",
 	} {
 		for _, s := range (breach.Judge{}).Judge(context.Background(), classifier.Input{Text: text}, classifier.Language{}) {
 			if s.Score >= classifier.DefaultThreshold {

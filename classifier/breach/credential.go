@@ -1,6 +1,7 @@
 package breach
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -43,6 +44,7 @@ func (s *scanner) address(i int) {
 	}
 	from, sep := s.separated(end)
 	if sep == 0 {
+		s.lastOfLine(start, i, end)
 		return
 	}
 	to := from
@@ -72,6 +74,29 @@ func (s *scanner) address(i int) {
 	s.add(Finding{
 		Start: start, End: from + len(pass), Rule: "credentials", Weight: weight, Note: note,
 		Secrets: [][2]int{{start, i}, {from, from + len(pass)}},
+	})
+}
+
+// unlisted is the weight of what counts in a list only.
+const unlisted = 0.3
+
+// lastOfLine keeps "name@host password" where the line ends.
+func (s *scanner) lastOfLine(start, at, end int) {
+	t := s.text
+	if end >= len(t) || t[end] != ' ' || start > 0 && t[start-1] != '\n' {
+		return
+	}
+	to := end + 1
+	for to < len(t) && to-end <= 40 && t[to] > ' ' {
+		to++
+	}
+	pass := t[end+1 : to]
+	if to < len(t) && t[to] != '\n' && t[to] != '\r' || !userPassword(pass) || !digitsAndLetters(pass) || emailLike(pass) {
+		return
+	}
+	s.add(Finding{
+		Start: start, End: to, Rule: "credentials", Weight: unlisted, Note: "e-mail address with a password",
+		Secrets: [][2]int{{start, at}, {end + 1, to}},
 	})
 }
 
@@ -193,6 +218,9 @@ func (s *scanner) settleCredentials() {
 			hashes++
 		}
 	}
+	if pairs < 3 {
+		s.found = slices.DeleteFunc(s.found, func(f Finding) bool { return f.Rule == "credentials" && f.Weight == unlisted })
+	}
 	for i := range s.found {
 		f := &s.found[i]
 		switch {
@@ -203,7 +231,7 @@ func (s *scanner) settleCredentials() {
 				f.Weight = min(f.Weight, 1) / 2
 				continue
 			}
-			if f.Weight < 2.4 && (s.addressNear(f.Start, f.End) || s.near(f.Start, f.Start, 100, 0, loginWords)) {
+			if f.Weight < 2.4 && (s.addressNear(f.Secrets[0][0], f.End) || s.near(f.Start, f.Start, 100, 0, loginWords)) {
 				f.Weight, f.Note = 2.4, "a password beside an address or a login"
 			}
 		case f.Rule == "api-key" && f.Weight < 3:

@@ -1,6 +1,7 @@
 package breach_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,25 +82,29 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// BenchmarkCorpus scans a line of testdata/breach.tsv, padded to a post of 200
-// bytes at least; one operation is one post.
+// BenchmarkCorpus scans the lines of testdata/breach.tsv, padded to posts of 200
+// and of 500 bytes at least; one operation is one post.
 func BenchmarkCorpus(b *testing.B) {
 	all := samples(b)
-	posts, size := make([]string, len(all)), 0
-	for k, s := range all {
-		posts[k] = s.text
-		if n := len(s.text); n < 200 {
-			posts[k] += " " + strings.Repeat("and 42 other words of 2024 ", 8)[:200-n]
+	for _, least := range []int{200, 500} {
+		posts, size := make([]string, len(all)), 0
+		for k, s := range all {
+			posts[k] = s.text
+			if n := len(s.text); n < least {
+				posts[k] += " " + strings.Repeat("and 42 other words of 2024, see lena@garden.host: ", 10)[:least-n]
+			}
+			size += len(posts[k])
 		}
-		size += len(posts[k])
-	}
-	b.SetBytes(int64(size / len(posts)))
-	k := 0
-	for b.Loop() {
-		breach.Scan(posts[k])
-		if k++; k == len(posts) {
-			k = 0
-		}
+		b.Run(strconv.Itoa(least), func(b *testing.B) {
+			b.SetBytes(int64(size / len(posts)))
+			k := 0
+			for b.Loop() {
+				breach.Scan(posts[k])
+				if k++; k == len(posts) {
+					k = 0
+				}
+			}
+		})
 	}
 }
 

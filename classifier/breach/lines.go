@@ -57,7 +57,18 @@ func (s *scanner) line(end int) {
 	}
 	line := strings.TrimRight(s.text[start:end], " \r")
 	s.csvLine(line, start, len(mails) > 0)
+	if separators >= 4 && start >= s.end {
+		s.pgpass(line, start)
+	}
 	if len(mails) == 0 {
+		for k := 0; k < min(5, len(line)-1); k++ { // "12) name:password"
+			if !digit(line[k]) {
+				if k > 0 && (line[k] == ')' || line[k] == '.') && line[k+1] == ' ' {
+					line, start = line[k+2:], start+k+2
+				}
+				break
+			}
+		}
 		s.userLine(line, start)
 	}
 }

@@ -205,6 +205,9 @@ func (s *scanner) settleCards() {
 		if s.near(f.Start, f.End, 60, 60, cardWords) {
 			f.Weight += 1.4
 		}
+		if f.Start > 0 && (s.text[f.Start-1] == ';' || s.text[f.Start-1] == 'B') && f.End < len(s.text) && (s.text[f.End] == '=' || s.text[f.End] == '^') {
+			f.Weight, f.Note = 3, "a card's magnetic track"
+		}
 		if cards >= 3 {
 			f.Weight = max(f.Weight, 2.2)
 		}

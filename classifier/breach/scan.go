@@ -107,6 +107,7 @@ func (s *scanner) sign(i int) {
 		s.address(i)
 	case '-':
 		s.pem(i)
+		s.option(i)
 	case '$':
 		if i == 0 || t[i-1] != '$' {
 			s.crypt(i)
@@ -155,6 +156,8 @@ func (s *scanner) word(i int) int {
 	n := end - i
 	if any&bitDigit != 0 && !inURL {
 		switch {
+		case t[i] == 'B' && n >= 14 && i > 0 && t[i-1] == '%' && s.card(i+1): // the first track
+			return max(s.end, i+1)
 		case all&bitDigit != 0:
 			if s.number(i, end) || s.botToken(i, end) {
 				return max(s.end, i+1)
@@ -189,7 +192,9 @@ func (s *scanner) plainWord(i, end int) {
 		s.putty(i)
 	case n == 6 && t[i]|0x20 == 'i' && strings.EqualFold(t[i:end], "insert"):
 		s.insert(i, end)
-	case n >= 5 && n <= 11 && passWords[low(t[i:end])]:
+	case n == 5 && t[i]|0x20 == 'b' && strings.EqualFold(t[i:end], "basic"):
+		s.basic(i, end)
+	case n >= 4 && n <= 11 && passWords[low(t[i:end])]:
 		s.spoken(i, end)
 	case n >= 4 && n <= 8 && (t[i]|0x20 == 's' || t[i]|0x20 == 'm' || t[i]|0x20 == 'p' || t[i]|0x20 == 'w') && seedWords[low(t[i:end])]:
 		s.seed(i, end)
