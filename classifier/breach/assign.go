@@ -17,17 +17,20 @@ const (
 // '-' and '.'.
 var wholeNames = map[string]int{
 	"pass": namesPassword, "pwd": namesPassword, "pw": namesPassword, "passe": namesPassword, "mdp": namesPassword, "clave": namesPassword,
-	"pin": namesNothing, "sandi": namesPassword, "parol": namesPassword, "psw": namesPassword, "psk": namesPassword, "contra": namesPassword,
-	"hash": namesHash, "pwhash": namesHash, "digest": namesNothing, "bearer": namesKey, "auth": namesKey, "sharedaccesskey": namesKey,
-	"accountkey": namesKey, "pat": namesKey, "khẩu": namesPassword, "pwpersonal": namesPassword, "key": namesKey, "المرور": namesPassword,
+	"sandi": namesPassword, "parol": namesPassword, "psw": namesPassword, "psk": namesPassword,
+	"hash": namesHash, "pwhash": namesHash, "bearer": namesKey, "auth": namesKey, "sharedaccesskey": namesKey,
+	"accountkey": namesKey, "pat": namesKey, "khẩu": namesPassword, "key": namesKey, "المرور": namesPassword,
 	"السر": namesPassword, "सवर्ड": namesPassword, "apisecretkey": namesKey,
 }
 
-// nameEnds end a name that announces a secret, as DB_PASSWORD or clientSecret.
-var nameEnds = []struct {
+// nameEnd is the end of a name that announces a secret.
+type nameEnd struct {
 	end  string
 	kind int
-}{
+}
+
+// nameEnds end a name that announces a secret, as DB_PASSWORD or clientSecret.
+var nameEnds = []nameEnd{
 	{"password", namesPassword}, {"passwd", namesPassword}, {"passwort", namesPassword}, {"kennwort", namesPassword},
 	{"passphrase", namesPassword}, {"contrasena", namesPassword}, {"contraseña", namesPassword}, {"senha", namesPassword},
 	{"wachtwoord", namesPassword}, {"lösenord", namesPassword}, {"losenord", namesPassword}, {"salasana", namesPassword},
@@ -43,6 +46,24 @@ var nameEnds = []struct {
 	{"clientkey", namesKey}, {"secretkeybase", namesKey}, {"sessionid", namesKey}, {"accountkey", namesKey}, {"apischlüssel", namesKey}, {"apicode", namesKey},
 	{"passwordhash", namesHash}, {"passhash", namesHash}, {"hashedpassword", namesHash}, {"encryptedpassword", namesHash},
 	{"passworddigest", namesHash}, {"passwdhash", namesHash}, {"pwdhash", namesHash}, {"passwordmd5", namesHash},
+}
+
+// nameEndsBy are nameEnds by their last byte; nameLast are the last bytes of all
+// names.
+var (
+	nameEndsBy [256][]nameEnd
+	nameLast   [256]bool
+)
+
+func init() {
+	for _, e := range nameEnds {
+		c := e.end[len(e.end)-1]
+		nameEndsBy[c] = append(nameEndsBy[c], e)
+		nameLast[c] = true
+	}
+	for n := range wholeNames {
+		nameLast[n[len(n)-1]] = true
+	}
 }
 
 // announced says what the name before a sign at i announces, and where it begins.
@@ -66,6 +87,9 @@ func (s *scanner) announced(i int) (start, kind int) {
 	if end-start < 2 || !letter(t[end-1]) && t[end-1] < 0x80 && t[end-1] != '5' {
 		return start, namesNothing
 	}
+	if !nameLast[t[end-1]|0x20] && !nameLast[t[end-1]] {
+		return start, namesNothing
+	}
 	name := squeeze(t[start:end])
 	if kind, ok := wholeNames[name]; ok {
 		return start, kind
@@ -76,8 +100,8 @@ func (s *scanner) announced(i int) (start, kind int) {
 		}
 	}
 	best := 0
-	for _, e := range nameEnds {
-		if len(e.end) > best && e.end[len(e.end)-1] == name[len(name)-1] && strings.HasSuffix(name, e.end) {
+	for _, e := range nameEndsBy[name[len(name)-1]] {
+		if len(e.end) > best && strings.HasSuffix(name, e.end) {
 			best, kind = len(e.end), e.kind
 		}
 	}
@@ -254,7 +278,8 @@ func (s *scanner) announcedPassword(start, from, to int, quoted bool) {
 		s.add(Finding{Start: start, End: to, Rule: "password-hash", Weight: 1.6, Note: "hash of a password", Secrets: [][2]int{{from, to}}})
 		return
 	}
-	if len(pass) < 6 || !mixed(pass) || !passwordLike(pass) || !quoted && codeLike(pass) || strings.Contains(pass, "://") || dateLike(pass) {
+	if len(pass) < 6 || !mixed(pass) || !passwordLike(pass) || !quoted && codeLike(pass) || strings.Contains(pass, "://") || dateLike(pass) ||
+		quoted && (strings.IndexByte(pass, ' ') >= 0 && !digitsAndLetters(pass) || pass[0] == '/') {
 		return
 	}
 	weight := 1.2

@@ -6,8 +6,18 @@ import "strings"
 func (s *scanner) lower() string {
 	if s.low == "" {
 		s.low = low(s.text)
+		s.ascii = ascii(s.text)
 	}
 	return s.low
+}
+
+func ascii(t string) bool {
+	for k := range len(t) {
+		if t[k] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // near says whether one of the words stands in a finding, so many bytes before
@@ -19,7 +29,12 @@ func (s *scanner) near(start, end, before, after int, words []string) bool {
 	if end == start {
 		window = l[max(0, start-before):start]
 	}
-	return hasWord(window, words)
+	for _, w := range words {
+		if (!s.ascii || ascii(w)) && wordAt(window, w) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func hasWord(window string, words []string) bool {
@@ -56,7 +71,7 @@ var exampleWords = []string{
 	"example", "test card", "test number", "testing", "test data", "dummy", "fake", "fictional", "sample", "placeholder", "not real", "made-up", "made up",
 	"demo", "beispiel", "testdaten", "testnummer", "ejemplo", "de prueba", "exemple", "fictif", "esempio", "exemplo", "fictíci", "ficticio",
 	"voorbeeld", "przykład", "exempel", "esimerkki", "örnek", "пример", "тестов", "例：", "例:", "ダミー", "サンプル", "テスト", "示例", "例如", "测试",
-	"예시", "테스트", "مثال", "specimen", "documentation", "mock", "placeholder", "sandbox", "don't use", "do not use", "never use",
+	"예시", "테스트", "مثال", "specimen", "documentation", "mock", "sandbox", "don't use", "do not use", "never use",
 	"tutorial", "regex", "validator", "generator", "xkcd",
 }
 
@@ -71,7 +86,7 @@ var otherNumbers = []string{
 	"order", "tracking", "invoice", "bestell", "sendung", "commande", "pedido", "isbn", "imei", "ean", "gtin", "serial", "sku", "ticket", "parcel",
 	"paket", "colis", "doi", "issn", "tel", "phone", "call", "fax", "upc", "barcode", "item", "part no", "part number", "artikel", "rechnung",
 	"facture", "reference", "ref", "case", "incident", "build", "version", "timestamp", "unix", "epoch", "port", "mac", "firmware", "model",
-	"flight", "booking", "voucher", "coupon", "lottery", "isrc", "patent", "docket", "http", "whatsapp", "overtollig", "ordre",
+	"flight", "booking", "voucher", "coupon", "lottery", "isrc", "patent", "docket", "http", "whatsapp", "ordre",
 	"номер заказа", "трек", "заказ", "注文", "伝票", "追跡", "订单", "快递", "运单", "주문", "송장", "sipariş", "kargo", "przesył", "zamówie",
 	"tilaus", "seuranta", "beställ", "zending", "bestelnummer", "encomenda", "rastrei", "ordine", "spedizione", "envío", "factura", "seguimiento",
 }
@@ -105,11 +120,15 @@ func (s *scanner) settleTalk() {
 		soft = soft || softRules[f.Rule]
 		sum += f.Weight
 	}
-	if !soft || sum < 0.5 || len(s.found) >= s.most {
+	// From a sum of 5 on the score is sure without.
+	if !soft || sum < 0.5 || sum > 5 || len(s.found) >= s.most {
 		return
 	}
 	l := s.lower()
 	for _, w := range leakWords {
+		if s.ascii && !ascii(w) {
+			continue
+		}
 		k := wordAt(l, w)
 		if k < 0 {
 			continue
@@ -122,7 +141,7 @@ func (s *scanner) settleTalk() {
 // softRules are those whose findings are often honest.
 var softRules = map[string]bool{
 	"iban": true, "wallet": true, "paste-link": true, "onion-link": true, "contacts": true, "card": true, "hash-dump": true, "password-hash": true,
-	"passwd": true, "password": true, "credentials": true, "national-id": true, "user-list": true, "sql-dump": true, "csv-dump": true, "phone-list": true,
+	"passwd": true, "password": true, "credentials": true, "national-id": true, "user-list": true, "sql-dump": true, "csv-dump": true,
 }
 
 // settleLists makes many of one kind weigh more, and what is asked for less.

@@ -6,7 +6,7 @@ import "strings"
 var personTables = []string{
 	"user", "account", "member", "customer", "client", "login", "admin", "usuario", "kunde", "benutzer", "cliente", "utilisateur", "utenti", "people",
 	"person", "subscriber", "employee", "patient", "student", "credential", "clienti", "klient", "gebruiker", "mitglied", "profile", "auth",
-	"полз", "польз", "kullanici", "uzytkown", "staff", "contacts", "player", "users", "buyer", "orders",
+	"kullanici", "uzytkown", "staff", "contact", "player", "buyer",
 }
 
 // insert finds "INSERT INTO users … VALUES (…)" after the word from i to end.

@@ -171,9 +171,9 @@ func (s *scanner) nationalID(i, end int) bool {
 		return false
 	}
 	sure := false
-	var d [24]byte
+	d := &s.digits
 	for _, f := range formsBy[end-i] {
-		n, to := matchForm(s.text, i, f.form, &d)
+		n, to := matchForm(s.text, i, f.form, d)
 		if n == 0 {
 			continue
 		}
@@ -218,7 +218,7 @@ func (s *scanner) mixedID(i, end int) bool {
 	if i > 0 && strings.IndexByte("-_/#.", s.text[i-1]) >= 0 || end < len(s.text) && (s.text[end] == '-' || s.text[end] == '_') {
 		return false
 	}
-	var d [24]byte
+	d := &s.digits
 	n := 0
 	for k := range len(w) {
 		c := w[k]

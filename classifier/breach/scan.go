@@ -21,6 +21,9 @@ type scanner struct {
 
 	lines lineState
 	low   string // the text in ASCII small letters, once it is needed
+	ascii bool   // whether low has nothing else
+
+	digits [24]byte // of the number that is being read
 }
 
 // add keeps a finding; what is masked already is no secret.

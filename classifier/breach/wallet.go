@@ -19,6 +19,8 @@ func (s *scanner) wallet(i, end int) bool {
 			s.secret(i, end, "wallet", 0.85, "address of a wallet, checksum right")
 			return true
 		}
+	case walletDocumented[w]:
+		return false
 	case (n == 51 && c == '5' || n == 52 && (c == 'K' || c == 'L')) && base58check(w, n-14):
 		s.secret(i, end, "wallet-key", 6, "private key of a wallet, checksum right")
 		return true
@@ -36,6 +38,13 @@ func (s *scanner) wallet(i, end int) bool {
 		return true
 	}
 	return false
+}
+
+// walletDocumented are the private keys that documentation shows.
+// ref: Bitcoin wiki, "Wallet import format"; Mastering Bitcoin, chapter 4
+var walletDocumented = map[string]bool{
+	"5Kd3NBUAdUnhyzenEwVLy9pB" + "KxSwXvE9FMPyR4UKZvpe6E3AgLr": true, "5HueCGU8rMjxEXxiPuD5BDku" + "4MkFqeZyd4dZ1jvhTVqvbTLvyTJ": true,
+	"5J3mBbAH58CpQ3Y5RNJpUKPE" + "62SQ5tfcvU2JpbnkeyhfsYB1Jcn": true, "KxFC1jmwwCoACiCAWZ3eXa96" + "mBM6tb3TYzGmf6YwgdGWZgawvrtJ": true,
 }
 
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
