@@ -2,7 +2,11 @@
 // and in what language they are. It knows nothing of posts or of storage.
 package classifier
 
-import "context"
+import (
+	"context"
+
+	"hark/classifier/fold"
+)
 
 // The labels, in the order in which they are shown. docs/classifier.md defines
 // each.
@@ -29,6 +33,9 @@ type Input struct {
 	Tags     []string // hashtags without '#', folded
 	Links    []string
 	Mentions int // number of accounts mentioned
+	// Folded is the text folded, for all judges; nil: each folds it. An Ensemble
+	// sets it.
+	Folded *fold.Text
 }
 
 // Reason is a part of the text that weighed in a score.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"hark/classifier/fold"
 )
 
 // Language is what was found out about the language of a text.
@@ -26,6 +28,12 @@ type Judge interface {
 	// Model are set by the ensemble. The language of in is the author's claim,
 	// lang is what was found.
 	Judge(ctx context.Context, in Input, lang Language) []Score
+}
+
+// Thresholder is a Judge that knows from which score on a label should be given.
+type Thresholder interface {
+	// Threshold is for a text in that language; false: the judge does not know.
+	Threshold(label, language string) (float64, bool)
 }
 
 // Identifier finds the language of a text.
@@ -116,10 +124,19 @@ func validThreshold(v float64) bool { return v > 0 && v <= 1 }
 // Version names every judge with its version, as "rules/1+breach/1+lang/1".
 func (e *Ensemble) Version() string { return e.version }
 
-// Threshold is the score from which on the label is given.
-func (e *Ensemble) Threshold(label string) float64 {
+// Threshold is the score from which on the label is given to a text in that
+// language: that of the options, else that of the first judge which knows one,
+// else DefaultThreshold.
+func (e *Ensemble) Threshold(label, language string) float64 {
 	if v, ok := e.thresholds[label]; ok {
 		return v
+	}
+	for _, j := range e.judges {
+		if t, ok := j.(Thresholder); ok {
+			if v, known := t.Threshold(label, language); known {
+				return v
+			}
+		}
 	}
 	return DefaultThreshold
 }
@@ -134,6 +151,9 @@ func (e *Ensemble) Classify(ctx context.Context, in Input) Result {
 	case in.Language != "":
 		lang = Language{Tag: in.Language, Sure: 0.5}
 	}
+	if in.Folded == nil {
+		in.Folded = fold.New(in.Text)
+	}
 	res := Result{Language: lang.Tag, LanguageSure: lang.Sure, Version: e.version}
 	for _, j := range e.judges {
 		if ctx.Err() != nil {
@@ -146,7 +166,7 @@ func (e *Ensemble) Classify(ctx context.Context, in Input) Result {
 	}
 	for i := range res.Scores {
 		s := &res.Scores[i]
-		s.Over = s.Score >= e.Threshold(s.Label)
+		s.Over = s.Score >= e.Threshold(s.Label, lang.Tag)
 		s.Reasons = weightiest(s.Reasons)
 	}
 	sort.SliceStable(res.Scores, func(i, k int) bool { return before(res.Scores[i].Label, res.Scores[k].Label) })

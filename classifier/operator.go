@@ -89,8 +89,8 @@ func (o *operator) Version() string { return o.version }
 // Judge implements Judge.
 func (o *operator) Judge(_ context.Context, in Input, _ Language) []Score {
 	var scores []Score
-	var text *fold.Text
-	if o.folds {
+	text := in.Folded
+	if o.folds && text == nil {
 		text = fold.New(in.Text)
 	}
 	for i, r := range o.rules {

@@ -188,7 +188,7 @@ func (f *filters) document(e *storage.Entry, judged bool) *query.Document {
 	case judged:
 		if fp.judged == nil {
 			p := *fp.post // the plain one may be being read
-			listen.Judge(ctx, &p, fp.tag, f.o.judge, f.o.rules)
+			listen.Judge(ctx, &p, fp.tag, f.o.judge, nil, f.o.rules)
 			fp.judged = query.NewDocument(&p)
 		}
 		return fp.judged

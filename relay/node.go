@@ -24,6 +24,7 @@ import (
 	"hark/activitypub"
 	"hark/activitypub/remote"
 	"hark/activitypub/sig"
+	"hark/classifier/breach"
 	"hark/relay/delivery"
 	"hark/relay/inbox"
 	"hark/relay/listen"
@@ -179,7 +180,12 @@ func (n *Node) wire() error {
 	if n.keys, err = inbox.NewKeys(n.store, n.client, o.Now); err != nil {
 		return err
 	}
-	judge, rules, err := judges(o)
+	maskKey, err := sig.Derive(o.Key, "hark breach masks 1")
+	if err != nil {
+		return fmt.Errorf("derive the key of masks: %w", err)
+	}
+	masker := breach.NewMasker(maskKey)
+	judge, rules, err := judges(o, masker)
 	if err != nil {
 		return err
 	}
@@ -213,7 +219,7 @@ func (n *Node) wire() error {
 		return err
 	}
 	if n.listener, err = listen.New(ctx, listen.Options{
-		Journal: n.store, Archive: n.store, Actors: n.keys, Classifier: judge, Rules: rules, Consent: listen.Level(o.Consent),
+		Journal: n.store, Archive: n.store, Actors: n.keys, Classifier: judge, Mask: masker.Mask, Rules: rules, Consent: listen.Level(o.Consent),
 		RelayUnlisted: o.RelayUnlisted, Relay: actor.ID(), Software: n.dir.Software, Blocked: n.dir.Blocked,
 		Objected: n.dir.Objected, Object: n.object, Hub: n.hub, Observer: listenEvents{n}, Log: o.Log, Now: o.Now,
 	}); err != nil {

@@ -80,6 +80,7 @@ type Options struct {
 
 	Classifier classifier.Classifier // nil: the built-in ensemble
 	Thresholds map[string]float64    // label → threshold
+	Weights    string                // file of the classifier; "" for the built-in one
 	Rules      []Rule
 
 	Log *slog.Logger // slog.Default()

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 
 	"hark/classifier"
+	"hark/classifier/breach"
 	"hark/classifier/builtin"
 	"hark/storage"
 	"hark/storage/query"
@@ -13,10 +14,18 @@ import (
 // judges makes the classifier and the operator's rules. The rules see the
 // whole post, so that every operator of the search language works in them, the
 // labels of the other judges included.
-func judges(o *Options) (classifier.Classifier, func(*storage.Post), error) {
+func judges(o *Options, masker breach.Masker) (classifier.Classifier, func(*storage.Post), error) {
 	judge := o.Classifier
 	if judge == nil {
-		ensemble, err := builtin.New(builtin.Options{Thresholds: o.Thresholds})
+		b := builtin.Options{Thresholds: o.Thresholds, Masker: masker}
+		if o.Weights != "" {
+			m, err := builtin.ReadWeights(o.Weights)
+			if err != nil {
+				return nil, nil, err
+			}
+			b.Model = m
+		}
+		ensemble, err := builtin.New(b)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -53,15 +53,28 @@ func MarshalMultikey(key ed25519.PublicKey) string {
 //
 // ref: RFC 5869
 func AssertionKey(key *rsa.PrivateKey) (ed25519.PrivateKey, error) {
+	seed, err := Derive(key, "hark assertion key 1")
+	if err != nil {
+		return nil, fmt.Errorf("derive assertion key: %w", err)
+	}
+	return ed25519.NewKeyFromSeed(seed[:]), nil
+}
+
+// Derive derives a secret of 32 bytes from the RSA key of an actor. Secrets of
+// different purposes tell nothing of each other, nor of the key.
+//
+// ref: RFC 5869
+func Derive(key *rsa.PrivateKey, purpose string) (secret [32]byte, err error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("derive assertion key: %w", err)
+		return secret, err
 	}
-	seed, err := hkdf.Key(sha256.New, der, nil, "hark assertion key 1", ed25519.SeedSize)
+	b, err := hkdf.Key(sha256.New, der, nil, purpose, len(secret))
 	if err != nil {
-		return nil, fmt.Errorf("derive assertion key: %w", err)
+		return secret, err
 	}
-	return ed25519.NewKeyFromSeed(seed), nil
+	copy(secret[:], b)
+	return secret, nil
 }
 
 // KeyOf takes the key of that id from the actor that lists it, as a publicKey

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"hark/classifier"
 	"hark/classifier/builtin"
+	"hark/classifier/model"
 )
 
 // example is a line of testdata/examples.jsonl: a text with the labels that it
@@ -61,10 +64,10 @@ func newJudge(t testing.TB, o builtin.Options) *classifier.Ensemble {
 	return e
 }
 
-// TestExamples: every positive is caught and no near miss is, with the author's
-// language tag and without.
+// TestExamples: the rules catch every positive and no near miss, with the
+// author's language tag and without.
 func TestExamples(t *testing.T) {
-	judge := newJudge(t, builtin.Options{})
+	judge := newJudge(t, builtin.Options{OnlyRules: true})
 	wants, rejects := 0, 0
 	languages := map[string]int{}
 	for _, e := range examples(t) {
@@ -96,7 +99,13 @@ func TestExamples(t *testing.T) {
 
 // TestReasons: every label says why, with places that point into the text given.
 func TestReasons(t *testing.T) {
-	judge := newJudge(t, builtin.Options{})
+	for _, o := range []builtin.Options{{}, {OnlyRules: true}, {All: true}} {
+		testReasons(t, newJudge(t, o))
+	}
+}
+
+func testReasons(t *testing.T, judge classifier.Classifier) {
+	t.Helper()
 	for _, e := range examples(t) {
 		check(t, judge, classifier.Input{Text: e.Text, Language: e.Language})
 	}
@@ -109,7 +118,7 @@ func check(t *testing.T, judge classifier.Classifier, in classifier.Input) {
 		t.Errorf("%q: result %+v", in.Text, res)
 	}
 	for _, s := range res.Scores {
-		if !(s.Score > 0 && s.Score <= 1) || s.Model == "" || len(s.Reasons) == 0 {
+		if !(s.Score > 0 && s.Score <= 1) || s.Model == "" || s.Over && len(s.Reasons) == 0 {
 			t.Errorf("%q: score %+v", in.Text, s)
 		}
 		for _, r := range s.Reasons {
@@ -142,13 +151,14 @@ func TestSecretsAreMasked(t *testing.T) {
 
 func TestOperatorRules(t *testing.T) {
 	judge := newJudge(t, builtin.Options{
+		OnlyRules:  true,
 		Thresholds: map[string]float64{"of-interest": 0.9},
 		Rules: []classifier.Rule{
 			{Name: "our town", Label: "of-interest", Score: 0.8, Words: []string{"Example Town", "例の町"}},
 			{Name: "links", Label: classifier.Spam, Score: 1, Source: "has:link", Match: func(in classifier.Input) bool { return len(in.Links) > 0 }},
 		},
 	})
-	if v := judge.Version(); !strings.HasPrefix(v, "rules/1+breach/1+operator/") || !strings.HasSuffix(v, "+lang/1") {
+	if v := judge.Version(); !strings.HasPrefix(v, "rules/1+breach/2+operator/") || !strings.HasSuffix(v, "+lang/1") {
 		t.Errorf("version %q", v)
 	}
 	for text, found := range map[string]string{
@@ -230,19 +240,101 @@ func FuzzClassify(f *testing.F) {
 }
 
 // BenchmarkClassify judges posts of about 200 characters in the six languages.
-func BenchmarkClassify(b *testing.B) {
-	judge := newJudge(b, builtin.Options{})
-	var posts []classifier.Input
+// posts are texts of 200 characters, made of the posts that were written for the
+// classifier, in the order of their files.
+func posts(b *testing.B, files ...string) []classifier.Input {
+	b.Helper()
+	var out []classifier.Input
 	text := ""
-	for _, e := range examples(b) {
-		if text += e.Text + " "; utf8.RuneCountInString(text) >= 200 {
-			posts = append(posts, classifier.Input{Text: text})
-			text = ""
+	for _, file := range files {
+		raw, err := os.ReadFile(filepath.Join("..", "corpus", file))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for line := range strings.Lines(string(raw)) {
+			_, post, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			if text += post + " "; utf8.RuneCountInString(text) >= 200 {
+				out = append(out, classifier.Input{Text: string([]rune(text)[:200])})
+				text = ""
+			}
 		}
 	}
-	b.ResetTimer()
-	for i := range b.N {
-		judge.Classify(context.Background(), posts[i%len(posts)])
+	return out
+}
+
+// BenchmarkClassify judges posts of 200 characters: everyday talk, and posts every
+// second of which has a label, with the reasons that are worked out for these.
+func BenchmarkClassify(b *testing.B) {
+	for name, files := range map[string][]string{
+		"everyday": {"everyday.en.txt", "everyday.de.txt", "everyday.fr.txt", "everyday.es.txt"},
+		"labelled": {"breach.en.txt", "theft.en.txt", "threat.en.txt"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			judge := newJudge(b, builtin.Options{})
+			posts := posts(b, files...)
+			took := make([]time.Duration, 0, 1<<16)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				start := time.Now()
+				judge.Classify(context.Background(), posts[i%len(posts)])
+				if len(took) < cap(took) {
+					took = append(took, time.Since(start))
+				}
+			}
+			b.StopTimer()
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2])/1e3, "median-µs")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
+		})
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
+}
+
+// BenchmarkStart is what reading the weights takes.
+func BenchmarkStart(b *testing.B) {
+	raw, err := os.ReadFile("weights.bin")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := model.Parse(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestNeutralGroups: whoever is named, a neutral sentence about a group is given
+// hate or toxicity in one case of fifty at most, for every single group.
+func TestNeutralGroups(t *testing.T) {
+	judge := newJudge(t, builtin.Options{})
+	lines := func(file string) []string {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(string(raw)), "\n")
+	}
+	templates := lines(filepath.Join("testdata", "neutral.txt")) // which no training sees
+	wrong, all := 0, 0
+	for _, g := range lines(filepath.Join("..", "corpus", "groups.en.txt")) {
+		forms := strings.Split(g, "\t")
+		fill := strings.NewReplacer("{PLURAL}", forms[1], "{SINGULAR}", forms[2], "{ADJ}", forms[3])
+		bad := 0
+		var examples []string
+		for _, template := range templates {
+			text := fill.Replace(template)
+			for _, s := range judge.Classify(context.Background(), classifier.Input{Text: text, Language: "en"}).Scores {
+				if s.Over && (s.Label == classifier.Hate || s.Label == classifier.Toxicity) {
+					bad++
+					examples = append(examples, fmt.Sprintf("%s %.2f %q", s.Label, s.Score, text))
+				}
+			}
+		}
+		wrong, all = wrong+bad, all+len(templates)
+		if bad*50 > len(templates) {
+			t.Errorf("%s: %d of %d neutral sentences: %s", forms[1], bad, len(templates), strings.Join(examples, "; "))
+		}
+	}
+	t.Logf("%d of %d", wrong, all)
 }

@@ -2,9 +2,13 @@ package language
 
 import (
 	_ "embed"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
+
+	"hark/classifier/vector"
 )
 
 //go:embed data/latin.txt
@@ -18,9 +22,10 @@ type profiles struct {
 	tags     []string       // of each column
 	scripts  []int          // of each column
 	scriptOf map[string]int // the first script of a tag
-	cells    map[uint64]int32
-	rows     []float32 // len(tags) log probabilities for each trigram
-	missing  []float32 // for a trigram that a language does not know
+	cells    cells
+	width    int       // of a row: len(tags), rounded up
+	rows     []int8    // for each trigram: log probability above missing, in steps of grain
+	missing  []float32 // log probability of a trigram that a language does not know
 	words    map[string][]column
 	letters  map[rune]uint64 // bit k: the language of column k writes the letter; beyond ASCII
 }
@@ -33,7 +38,7 @@ type column struct {
 
 // model makes the profiles on first use.
 var model = sync.OnceValue(func() *profiles {
-	p := &profiles{scriptOf: map[string]int{}, cells: map[uint64]int32{}, words: map[string][]column{}, letters: map[rune]uint64{}}
+	p := &profiles{scriptOf: map[string]int{}, words: map[string][]column{}, letters: map[rune]uint64{}}
 	var counts []map[uint64]float64
 	for _, text := range []string{latinText, otherText} {
 		for block := range strings.SplitSeq("\n"+text, "\n= ") {
@@ -86,15 +91,16 @@ func (p *profiles) read(tag, words, text string) map[uint64]float64 {
 // word weigh by how few languages have it.
 func (p *profiles) fill(counts []map[uint64]float64) {
 	const smooth = 0.35
+	distinct := map[uint64]bool{}
 	for _, c := range counts {
 		for t := range c {
-			if _, ok := p.cells[t]; !ok {
-				p.cells[t] = int32(len(p.cells))
-			}
+			distinct[t] = true
 		}
 	}
-	n := len(p.tags)
-	p.rows = make([]float32, len(p.cells)*n)
+	p.cells = newCells(slices.Sorted(maps.Keys(distinct)))
+	n := (len(p.tags) + vector.Block - 1) / vector.Block * vector.Block
+	p.width = n
+	p.rows = make([]int8, len(distinct)*n)
 	p.missing = make([]float32, n)
 	for lang, c := range counts {
 		total := 0.0
@@ -103,8 +109,9 @@ func (p *profiles) fill(counts []map[uint64]float64) {
 		}
 		denominator := total + smooth*6000
 		p.missing[lang] = float32(math.Log(smooth / denominator))
-		for t, row := range p.cells {
-			p.rows[int(row)*n+lang] = float32(math.Log((c[t] + smooth) / denominator))
+		for t := range distinct {
+			above := math.Log((c[t]+smooth)/denominator) - float64(p.missing[lang])
+			p.rows[p.cells.row(t)*n+lang] = int8(min(math.Round(above/grain), 127))
 		}
 	}
 	for w, columns := range p.words {
@@ -144,20 +151,24 @@ const temper = 2.2
 
 // guess weighs the languages of a script.
 func (p *profiles) guess(words []rune, script int, author string) (string, float64) {
-	n := len(p.tags)
-	var buf [64]float32
-	scores := buf[:n]
+	var buf [maxLanguages]float32
+	var sums [maxLanguages]int32
+	steps := sums[:p.width]
+	var found [maxLetters]int32
+	hits, misses := found[:0], 0
 	eachTrigram(words, func(t uint64) {
-		if row, ok := p.cells[t]; ok {
-			for i, v := range p.rows[int(row)*n : int(row)*n+n] {
-				scores[i] += v
-			}
-		} else {
-			for i, v := range p.missing {
-				scores[i] += v
-			}
+		row := p.cells.row(t)
+		if row < 0 {
+			misses++
+			return
 		}
+		vector.Add32(steps, p.rows[row*p.width:][:p.width])
+		hits = append(hits, int32(row))
 	})
+	scores := buf[:len(p.tags)]
+	for i := range scores {
+		scores[i] = float32(steps[i])*grain + float32(len(hits)+misses)*p.missing[i]
+	}
 	p.addWords(words, scores)
 	p.addLetters(words, scores)
 	best, second := -1, -1
@@ -185,7 +196,7 @@ func (p *profiles) guess(words []rune, script int, author string) (string, float
 			sum += math.Exp(float64(scores[i]-scores[best]) / temper)
 		}
 	}
-	return p.tags[best], p.known(words, best) / sum
+	return p.tags[best], p.known(hits, misses, best) / sum
 }
 
 // strange is what a letter weighs against a language that does not have it.
@@ -236,19 +247,65 @@ func appendRune(b []byte, r rune) []byte {
 
 // known is near 1 for a text of whose trigrams the language knows many, and
 // falls where it knows few: then it is a language without a profile, or none.
-func (p *profiles) known(words []rune, lang int) float64 {
-	n := len(p.tags)
-	all, has := 0, 0
-	eachTrigram(words, func(t uint64) {
-		all++
-		if row, ok := p.cells[t]; ok && p.rows[int(row)*n+lang] > p.missing[lang]+0.01 {
-			has++
-		}
-	})
-	if all == 0 {
+func (p *profiles) known(hits []int32, misses, lang int) float64 {
+	if len(hits)+misses == 0 {
 		return 0
 	}
-	return math.Min(1, 3*float64(has)/float64(all))
+	has := 0
+	for _, row := range hits {
+		if p.rows[int(row)*p.width+lang] > 0 {
+			has++
+		}
+	}
+	return math.Min(1, 3*float64(has)/float64(len(hits)+misses))
+}
+
+// grain is the step in which log probabilities are kept: a row is then as long as
+// what a processor reads at once.
+const grain = 0.05
+
+// maxLanguages bounds the columns of the profiles.
+const maxLanguages = 64
+
+// cells finds the row of a trigram: a table with open addressing, which is
+// quicker than a map where most of what is asked for is there.
+type cells struct {
+	keys []uint64 // 0: free; no trigram is 0, since its middle is a letter
+	rows []int32
+	mask uint64
+}
+
+func newCells(trigrams []uint64) cells {
+	size := 1
+	for size < 3*len(trigrams) {
+		size *= 2
+	}
+	c := cells{keys: make([]uint64, size), rows: make([]int32, size), mask: uint64(size - 1)}
+	for row, t := range trigrams {
+		at := c.at(t)
+		for c.keys[at] != 0 {
+			at = (at + 1) & c.mask
+		}
+		c.keys[at], c.rows[at] = t, int32(row)
+	}
+	return c
+}
+
+func (c *cells) at(t uint64) uint64 {
+	t *= 0x9e3779b97f4a7c15
+	return (t ^ t>>29) & c.mask
+}
+
+// row is -1 for a trigram that no language knows.
+func (c *cells) row(t uint64) int {
+	for at := c.at(t); ; at = (at + 1) & c.mask {
+		switch c.keys[at] {
+		case t:
+			return int(c.rows[at])
+		case 0:
+			return -1
+		}
+	}
 }
 
 // profiled says whether there is a profile of the language.

@@ -45,10 +45,12 @@ type section struct {
 // set is all rules, ready to be matched.
 type set struct {
 	patterns []pattern
-	byFirst  [][]int32 // atom → patterns that may begin with it
-	trie     *trie
-	not      map[int32]bool // negating atoms
-	special  map[string]int32
+	// byFirst is, for the texts of each language, atom → patterns that may begin
+	// with it; "" where the language is not known, other for one without rules.
+	byFirst map[string][][]int32
+	trie    *trie
+	not     map[int32]bool // negating atoms
+	special map[string]int32
 }
 
 // compiler gathers the rules of all files.
@@ -252,7 +254,7 @@ func (c *compiler) done() *set {
 	}
 	s := &set{
 		patterns: c.patterns,
-		byFirst:  make([][]int32, len(c.atoms)),
+		byFirst:  map[string][][]int32{},
 		trie:     newTrie(c.atoms),
 		not:      c.not,
 		special:  map[string]int32{},
@@ -260,10 +262,35 @@ func (c *compiler) done() *set {
 	for _, name := range specials {
 		s.special[name] = c.ids[atom{text: name}]
 	}
-	for i, p := range c.patterns {
-		for _, a := range p.elements[0].atoms {
-			s.byFirst[a] = append(s.byFirst[a], int32(i))
+	langs := map[string]bool{unknownLanguage: true, otherLanguage: true}
+	for _, p := range c.patterns {
+		langs[p.lang] = true
+	}
+	for lang := range langs {
+		table := make([][]int32, len(c.atoms))
+		for i, p := range c.patterns {
+			if !p.usedFor(lang) {
+				continue
+			}
+			for _, a := range p.elements[0].atoms {
+				table[a] = append(table[a], int32(i))
+			}
 		}
+		s.byFirst[lang] = table
 	}
 	return s
+}
+
+// What stands for the language of a text that is not known, and for one that has
+// no rules.
+const (
+	unknownLanguage = ""
+	otherLanguage   = "other"
+)
+
+// usedFor says whether the pattern is looked for in texts of a language: its own,
+// and of English ones those of two words and more everywhere, since people mix
+// English into everything.
+func (p *pattern) usedFor(lang string) bool {
+	return lang == unknownLanguage || p.lang == lang || p.lang == "any" || p.lang == "en" && p.words >= 2
 }

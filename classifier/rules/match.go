@@ -181,18 +181,18 @@ func has(w []byte, prefix string) bool {
 	return len(w) >= len(prefix) && string(w[:len(prefix)]) == prefix
 }
 
-// run finds the patterns for which use says yes.
-func (m *matcher) run(use func(*pattern) bool) {
+// run finds the patterns of a table of set.byFirst.
+func (m *matcher) run(table [][]int32) {
 	m.found = m.found[:0]
 	tokens := m.text.Tokens
 	for i := range len(m.at) - 1 {
 		for _, h := range m.hits[m.at[i]:m.at[i+1]] {
-			for _, pi := range m.set.byFirst[h.atom] {
+			for _, pi := range table[h.atom] {
 				p := &m.set.patterns[pi]
 				if len(m.found) >= maxFound {
 					return
 				}
-				if !use(p) || p.start && !tokens[i].Has(fold.Break) || !p.inside && m.midWord(i) {
+				if p.start && !tokens[i].Has(fold.Break) || !p.inside && m.midWord(i) {
 					continue
 				}
 				m.skips = 0

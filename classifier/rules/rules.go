@@ -75,12 +75,18 @@ func (j *Judge) Judge(_ context.Context, in classifier.Input, lang classifier.La
 		m = &matcher{set: j.set}
 	}
 	defer j.pool.Put(m)
-	m.text = fold.New(in.Text)
+	if m.text = in.Folded; m.text == nil {
+		m.text = fold.New(in.Text)
+	}
 	m.look()
-	all := lang.Tag == "und" || lang.Sure < sureEnough
-	m.run(func(p *pattern) bool {
-		return all || p.lang == lang.Tag || p.lang == "any" || p.lang == "en" && p.words >= 2
-	})
+	table, ok := j.set.byFirst[lang.Tag]
+	switch {
+	case lang.Tag == "und" || lang.Sure < sureEnough:
+		table = j.set.byFirst[unknownLanguage]
+	case !ok:
+		table = j.set.byFirst[otherLanguage]
+	}
+	m.run(table)
 	scores := m.score(in)
 	m.text = nil
 	return scores

@@ -122,5 +122,5 @@ func TestEmbedded(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d patterns, %d words, %d nodes", len(j.set.patterns), len(j.set.byFirst), len(j.set.trie.nodes))
+	t.Logf("%d patterns, %d words, %d nodes", len(j.set.patterns), len(j.set.byFirst[unknownLanguage]), len(j.set.trie.nodes))
 }

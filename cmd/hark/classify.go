@@ -66,7 +66,7 @@ that asks for a host or an account cannot.`,
 					p.warnf("the configuration has no rules")
 				}
 			}
-			judge, err := newJudge(rules, c.Classifier.Thresholds, p.now())
+			judge, err := newJudge(rules, c.Classifier, p.now())
 			if err != nil {
 				return err
 			}
@@ -92,12 +92,20 @@ type ruledJudge struct {
 }
 
 // newJudge makes the classifier of the node with these rules and thresholds.
-func newJudge(rules []relay.Rule, thresholds map[string]float64, now time.Time) (classifier.Classifier, error) {
-	judge, err := builtin.New(builtin.Options{Thresholds: thresholds})
+func newJudge(rules []relay.Rule, c ClassifierConfig, now time.Time) (classifier.Classifier, error) {
+	o := builtin.Options{Thresholds: c.Thresholds}
+	if c.Model != "" {
+		m, err := builtin.ReadWeights(c.Model)
+		if err != nil {
+			return nil, err
+		}
+		o.Model = m
+	}
+	judge, err := builtin.New(o)
 	if err != nil || len(rules) == 0 {
 		return judge, err
 	}
-	r := &ruledJudge{Classifier: judge, rules: rules, thresholds: thresholds, now: now}
+	r := &ruledJudge{Classifier: judge, rules: rules, thresholds: c.Thresholds, now: now}
 	for _, rule := range rules {
 		r.queries = append(r.queries, query.Parse(rule.Query, query.Options{Now: now}))
 	}

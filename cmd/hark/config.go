@@ -95,6 +95,7 @@ type LimitsConfig struct {
 
 // ClassifierConfig is the section [classifier].
 type ClassifierConfig struct {
+	Model      string             `toml:"model" want:"a file of weights that \"hark train\" wrote, or nothing for the built-in ones"`
 	Thresholds map[string]float64 `toml:"thresholds" want:"a table of labels and numbers above 0 and up to 1, as { threat = 0.7 }"`
 }
 
@@ -265,6 +266,7 @@ func (c *Config) options() relay.Options {
 		PublicMetrics:    c.Server.PublicMetrics,
 		TrustProxies:     c.proxies(),
 		Thresholds:       c.Classifier.Thresholds,
+		Weights:          c.Classifier.Model,
 		Rules:            c.rules(),
 	}
 }

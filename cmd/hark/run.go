@@ -102,6 +102,8 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
 		p.exportCommand(),
 		p.importCommand(),
 		p.classifyCommand(),
+		p.trainCommand(),
+		p.evaluateCommand(),
 		p.subscribersCommand(),
 		p.tokenCommand(),
 		p.forgetCommand(),

@@ -50,6 +50,7 @@ type Options struct {
 	Archive       Archive
 	Actors        Actors
 	Classifier    classifier.Classifier
+	Mask          func(string) string // masks secrets in what is kept; nil: nothing is masked
 	Rules         func(*storage.Post) // adds the labels of the operator's rules
 	Consent       Level
 	RelayUnlisted bool
@@ -316,7 +317,7 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 	if kind == storage.OpUpdate && p.Edited.IsZero() {
 		p.Edited = e.Received
 	}
-	Judge(ctx, p, note.Language, l.o.Classifier, l.o.Rules)
+	Judge(ctx, p, note.Language, l.o.Classifier, l.o.Mask, l.o.Rules)
 	return []storage.Op{{Kind: kind, Post: p}}, ""
 }
 

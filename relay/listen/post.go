@@ -40,11 +40,27 @@ func ascribe(note *activitypub.Note, e *storage.Entry) {
 	}
 }
 
-// Judge writes into a post what the classifier finds, and then what the rules
-// add, which may be nil. tag is the language that the author claims.
-func Judge(ctx context.Context, p *storage.Post, tag string, c classifier.Classifier, rules func(*storage.Post)) {
+// Judge writes into a post what the classifier finds, masks what must not be
+// shown, and adds what the rules find; mask and rules may be nil. tag is the
+// language that the author claims.
+func Judge(ctx context.Context, p *storage.Post, tag string, c classifier.Classifier, mask func(string) string, rules func(*storage.Post)) {
 	label(p, c.Classify(ctx, inputOf(p, tag)))
+	if mask != nil {
+		hide(p, mask)
+	}
 	if rules != nil {
 		rules(p)
+	}
+}
+
+// hide masks everything of a post that a person reads. The activity as it arrived
+// stays as it is in p.Raw, which only who may see posts verbatim is given.
+func hide(p *storage.Post, mask func(string) string) {
+	p.Text, p.Warning = mask(p.Text), mask(p.Warning)
+	for i, option := range p.Poll {
+		p.Poll[i] = mask(option)
+	}
+	for i, a := range p.Attachments {
+		p.Attachments[i].Description = mask(a.Description)
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"hark/classifier"
+	"hark/classifier/breach"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -263,8 +265,28 @@ func (s *Server) postPage(c echo.Context) error {
 			d.Raw = string(b)
 		}
 	}
+	if holdsSecret(p) && !verbatim(tokenOf(c)) {
+		d.Raw = "It holds something that looks like a secret: only a token with the scope verbatim is shown it."
+	}
 	if b, err := json.MarshalIndent(p.Evidence, "", "  "); err == nil {
 		d.Evidence = string(b)
 	}
 	return s.render(c, http.StatusOK, "post", s.frame(c, "Post by @"+query.Visible(p.Handle), d))
+}
+
+// holdsSecret tells whether what was masked in the text of a post stands in the
+// activity as it arrived.
+func holdsSecret(p *storage.Post) bool {
+	if slices.ContainsFunc(p.Labels, func(l storage.Label) bool {
+		return l.Name == classifier.Breach && strings.Contains(l.Model, "breach/")
+	}) {
+		return true
+	}
+	raw := string(p.Raw)
+	return breach.Mask(raw) != raw
+}
+
+// verbatim tells whether a token may see posts as they arrived.
+func verbatim(t storage.Token) bool {
+	return slices.Contains(t.Scopes, storage.ScopeVerbatim) || slices.Contains(t.Scopes, storage.ScopeAdmin)
 }

@@ -1,0 +1,164 @@
+#include "textflag.h"
+
+// func axpy(a float32, x, y *float32, n int)
+TEXT ·axpy(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+0(FP), Y0
+	MOVQ x+8(FP), SI
+	MOVQ y+16(FP), DI
+	MOVQ n+24(FP), CX
+axpyloop:
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	VFMADD231PS (SI), Y0, Y1
+	VFMADD231PS 32(SI), Y0, Y2
+	VMOVUPS Y1, (DI)
+	VMOVUPS Y2, 32(DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JG axpyloop
+	VZEROUPPER
+	RET
+
+// func dot(x, y *float32, n int) float32
+TEXT ·dot(SB), NOSPLIT, $0-28
+	MOVQ x+0(FP), SI
+	MOVQ y+8(FP), DI
+	MOVQ n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+dotloop:
+	VMOVUPS (DI), Y2
+	VMOVUPS 32(DI), Y3
+	VFMADD231PS (SI), Y2, Y0
+	VFMADD231PS 32(SI), Y3, Y1
+	ADDQ $64, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JG dotloop
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VHADDPS X0, X0, X0
+	VHADDPS X0, X0, X0
+	VMOVSS X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func gemv(out, w, x *float32, columns, rows int)
+TEXT ·gemv(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ columns+24(FP), DX
+	MOVQ DX, R8
+	SHLQ $2, R8            // bytes of a row
+gemvcolumns:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
+	MOVQ x+16(FP), BX
+	MOVQ rows+32(FP), CX
+	MOVQ SI, R9
+gemvrows:
+	VBROADCASTSS (BX), Y8
+	VFMADD231PS (R9), Y8, Y0
+	VFMADD231PS 32(R9), Y8, Y1
+	VFMADD231PS 64(R9), Y8, Y2
+	VFMADD231PS 96(R9), Y8, Y3
+	VFMADD231PS 128(R9), Y8, Y4
+	VFMADD231PS 160(R9), Y8, Y5
+	VFMADD231PS 192(R9), Y8, Y6
+	VFMADD231PS 224(R9), Y8, Y7
+	ADDQ $4, BX
+	ADDQ R8, R9
+	DECQ CX
+	JNZ gemvrows
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	VMOVUPS Y7, 224(DI)
+	ADDQ $256, DI
+	ADDQ $256, SI
+	SUBQ $64, DX
+	JG gemvcolumns
+	VZEROUPPER
+	RET
+
+// func add16(sum *int16, row *int8, n int)
+TEXT ·add16(SB), NOSPLIT, $0-24
+	MOVQ sum+0(FP), DI
+	MOVQ row+8(FP), SI
+	MOVQ n+16(FP), CX
+add16loop:
+	VPMOVSXBW (SI), Y0
+	VPADDW (DI), Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ $16, SI
+	ADDQ $32, DI
+	SUBQ $16, CX
+	JG add16loop
+	VZEROUPPER
+	RET
+
+// func add32(sum *int32, row *int8, n int)
+TEXT ·add32(SB), NOSPLIT, $0-24
+	MOVQ sum+0(FP), DI
+	MOVQ row+8(FP), SI
+	MOVQ n+16(FP), CX
+add32loop:
+	VPMOVSXBD (SI), Y0
+	VPMOVSXBD 8(SI), Y1
+	VPADDD (DI), Y0, Y0
+	VPADDD 32(DI), Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	ADDQ $16, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JG add32loop
+	VZEROUPPER
+	RET
+
+// func rectify(x *float32, n int)
+TEXT ·rectify(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	VXORPS Y0, Y0, Y0
+rectifyloop:
+	VMAXPS (DI), Y0, Y1
+	VMAXPS 32(DI), Y0, Y2
+	VMOVUPS Y1, (DI)
+	VMOVUPS Y2, 32(DI)
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JG rectifyloop
+	VZEROUPPER
+	RET
+
+// func maximum(top, x *float32, n int)
+TEXT ·maximum(SB), NOSPLIT, $0-24
+	MOVQ top+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+maximumloop:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMAXPS (SI), Y0, Y0
+	VMAXPS 32(SI), Y1, Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JG maximumloop
+	VZEROUPPER
+	RET
