@@ -49,6 +49,7 @@ func (Identifier) Identify(text, authorTag string) classifier.Language {
 func Detect(text, authorTag string) (tag string, sure float64) {
 	author := Primary(authorTag)
 	s := survey(text)
+	defer samples.Put(s)
 	if s.weight < minLetters {
 		return byAuthor(author, s)
 	}

@@ -150,12 +150,12 @@ var spread = map[string]float32{
 const temper = 2.2
 
 // guess weighs the languages of a script.
-func (p *profiles) guess(words []rune, script int, author string) (string, float64) {
+func (p *profiles) guess(s *sample, script int, author string) (string, float64) {
+	words := s.words
 	var buf [maxLanguages]float32
 	var sums [maxLanguages]int32
 	steps := sums[:p.width]
-	var found [maxLetters]int32
-	hits, misses := found[:0], 0
+	hits, misses := s.hits[:0], 0
 	eachTrigram(words, func(t uint64) {
 		row := p.cells.row(t)
 		if row < 0 {
@@ -165,6 +165,7 @@ func (p *profiles) guess(words []rune, script int, author string) (string, float
 		vector.Add32(steps, p.rows[row*p.width:][:p.width])
 		hits = append(hits, int32(row))
 	})
+	s.hits = hits
 	scores := buf[:len(p.tags)]
 	for i := range scores {
 		scores[i] = float32(steps[i])*grain + float32(len(hits)+misses)*p.missing[i]

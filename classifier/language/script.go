@@ -2,6 +2,7 @@ package language
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -111,12 +112,20 @@ type sample struct {
 	weight int     // of all letters
 	words  []rune  // letters in lower case, words between spaces
 	runes  int
+	hits   []int32 // room for the trigrams that are known
 }
+
+// samples are used again.
+var samples = sync.Pool{New: func() any { return &sample{words: make([]rune, 0, 512), hits: make([]int32, 0, 512)} }}
 
 // survey reads the letters of a text, without links, mentions, hashtags, e-mail
 // addresses and shortcodes.
 func survey(text string) *sample {
-	s := &sample{words: append(make([]rune, 0, 256), ' ')}
+	s, ok := samples.Get().(*sample)
+	if !ok {
+		s = &sample{}
+	}
+	*s = sample{words: append(s.words[:0], ' '), hits: s.hits[:0]}
 	for i := 0; i < len(text) && s.runes < maxLetters; {
 		c := text[i]
 		start := i == 0 || text[i-1] <= ' ' || text[i-1] == '('
@@ -224,7 +233,7 @@ func (s *sample) guess(author string) (string, float64) {
 		}
 		return tag, share
 	}
-	tag, sure := model().guess(s.words, k, author)
+	tag, sure := model().guess(s, k, author)
 	return tag, sure * share
 }
 
