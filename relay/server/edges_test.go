@@ -341,3 +341,34 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// A post's raw activity may hold a secret that is masked everywhere else: only
+// who may see posts verbatim is shown it.
+func TestRawSecretsNeedTheScope(t *testing.T) {
+	h, n := start(t)
+	const secret = "AKIA" + "QX3ZB7MNP4RTVW6K"
+	plain := n.posts[0]
+	leak := plain
+	leak.ID, leak.Raw = 8, []byte(`{"type":"Create","object":{"content":"my key `+secret+`"}}`)
+	labelled := plain
+	labelled.ID, labelled.Raw = 9, []byte(`{"content":"in another form"}`)
+	labelled.Labels = []storage.Label{{Name: "breach", Score: 0.3, Model: "breach/2"}}
+	n.posts = append(n.posts, leak, labelled)
+	for _, c := range []struct {
+		path  string
+		scope storage.Scope
+		want  string
+	}{
+		{"/post/8", storage.ScopeSearch, "only a token with the scope verbatim"},
+		{"/post/9", storage.ScopeSearch, "only a token with the scope verbatim"},
+		{"/post/8", storage.ScopeAdmin, secret},
+	} {
+		resp, body := ask(t, "GET", h.URL+c.path, "", n.session(c.scope)...)
+		if resp.StatusCode != 200 || !strings.Contains(body, c.want) || c.scope == storage.ScopeSearch && strings.Contains(body, secret) {
+			t.Errorf("%s with %s: status %d, the text wanted: %v", c.path, c.scope, resp.StatusCode, strings.Contains(body, c.want))
+		}
+	}
+	if _, body := ask(t, "GET", h.URL+"/post/7", "", n.session(storage.ScopeSearch)...); strings.Contains(body, "scope verbatim") {
+		t.Error("a post without a secret is withheld")
+	}
+}
