@@ -155,18 +155,24 @@ func (e *Ensemble) Classify(ctx context.Context, in Input) Result {
 		in.Folded = fold.New(in.Text)
 	}
 	res := Result{Language: lang.Tag, LanguageSure: lang.Sure, Version: e.version}
+	var sure []string // labels that a judge without thresholds of its own gives by itself
 	for _, j := range e.judges {
 		if ctx.Err() != nil {
 			break
 		}
+		_, knows := j.(Thresholder)
 		for _, s := range j.Judge(ctx, in, lang) {
 			s.Model = j.Version()
+			if !knows && s.Score >= DefaultThreshold {
+				sure = append(sure, s.Label)
+			}
 			res.Scores = e.add(res.Scores, s)
 		}
 	}
 	for i := range res.Scores {
 		s := &res.Scores[i]
-		s.Over = s.Score >= e.Threshold(s.Label, lang.Tag)
+		_, set := e.thresholds[s.Label]
+		s.Over = s.Score >= e.Threshold(s.Label, lang.Tag) || !set && slices.Contains(sure, s.Label)
 		s.Reasons = weightiest(s.Reasons)
 	}
 	sort.SliceStable(res.Scores, func(i, k int) bool { return before(res.Scores[i].Label, res.Scores[k].Label) })
