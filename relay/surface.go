@@ -72,6 +72,10 @@ func (s surfaceArchive) GetPost(ctx context.Context, id int64) (*storage.Post, e
 	return &p, nil
 }
 
+func (s surfaceArchive) PutFeedback(ctx context.Context, f storage.Feedback) error {
+	return s.n.store.PutFeedback(ctx, f)
+}
+
 func (s surfaceArchive) Stats(ctx context.Context) (storage.Stats, error) {
 	return s.n.store.Stats(ctx)
 }

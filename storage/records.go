@@ -245,6 +245,17 @@ type Reason struct {
 	Note   string  `json:"note,omitempty"` // in words
 }
 
+// Feedback is what somebody said of a label of a post.
+type Feedback struct {
+	Post  int64
+	Label string
+	Holds bool   // the label is right for the post
+	Token string // id of who said it
+	At    time.Time
+	Score float64 // of the label at that time, 0 where it had none
+	Model string  // version of what judged
+}
+
 // Scope is what a token may do.
 type Scope string
 

@@ -37,10 +37,10 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		Tiers: "AB", Seed: 1,
-		Linear: LinearOptions{Bits: 20, Epochs: 8, Rate: 0.2, Mask: 0.3, Drop: 0.2},
+		Linear: LinearOptions{Bits: 20, Epochs: 8, Rate: 0.2, Mask: 0.5, Drop: 0.2},
 		Network: NetworkOptions{
 			Bits: 18, Width: 48, Channels: 64, Hidden: 128, Epochs: 3, Batch: 32, Rate: 0.05, Dense: 1e-3, Decay: 1e-2,
-			Mask: 0.3, Drop: 0.1, DropRow: 0.3, DropUnit: 0.5,
+			Mask: 0.5, Drop: 0.1, DropRow: 0.3, DropUnit: 0.5,
 		},
 		Teachers: 2,
 	}
@@ -327,7 +327,7 @@ func (b *builder) calibrate(m *model.Model) (map[string]model.Stack, map[string]
 		for lang, list := range by {
 			pos := Count(list, 0).TP
 			if lang == "" || pos >= 2*enough && len(list)-pos >= 2*enough {
-				thresholds[name][lang] = chooseThreshold(list)
+				thresholds[name][lang] = chooseThreshold(list, usual(name))
 			}
 		}
 	}

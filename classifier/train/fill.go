@@ -83,8 +83,11 @@ func fill(l corpusLine, kind, lang string, protected, others []group) []Example 
 		split = Test
 	}
 	times := fillings
-	if !strings.Contains(l.text, "{") {
+	switch {
+	case !strings.Contains(l.text, "{"):
 		times = 1
+	case kind == "neutral":
+		times = 2 * fillings
 	}
 	var out []Example
 	for range times {

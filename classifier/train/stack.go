@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"hark/classifier"
 	"hark/classifier/model"
 )
 
@@ -190,14 +191,20 @@ const (
 	maxThreshold = 0.95
 )
 
-// usual bounds the part of texts with a label that a threshold is chosen for.
-// Labelled data hold far more of them than what people post.
-const usual = 0.25
+// usual is the part of texts with a label that a threshold is chosen for, at most:
+// labelled data hold far more of them than what people post. Of hate it is less,
+// since a false alarm hurts those who only say who they are.
+func usual(label string) float64 {
+	if label == classifier.Hate {
+		return 0.08
+	}
+	return 0.25
+}
 
 // chooseThreshold is where precision and recall are best together, precision
-// counting double (the largest F½), within bounds, where one text in four or fewer
-// has the label.
-func chooseThreshold(list []Judged) float64 {
+// counting double (the largest F½), within bounds, where the part of texts with the
+// label is at most usual.
+func chooseThreshold(list []Judged, usual float64) float64 {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b Judged) int { return compare(b.Score, a.Score) })
 	pos := 0.0

@@ -239,6 +239,9 @@ type judgements struct {
 	rows   [][]string
 }
 
+// doubtful is the score from which on a table shows a label that is not given.
+const doubtful = 0.3
+
 // maxRows is how many rows a table may hold back.
 const maxRows = 1000
 
@@ -249,10 +252,11 @@ func (j *judgements) add(ctx context.Context, in classifier.Input) error {
 		return writeJSON(j.p.stdout, newClassifyResult(in.Text, res))
 	}
 	text := shorten(cleanLine(in.Text), 40)
-	if len(res.Scores) == 0 {
+	shown := slices.DeleteFunc(slices.Clone(res.Scores), func(s classifier.Score) bool { return !s.Over && s.Score < doubtful })
+	if len(shown) == 0 {
 		j.rows = append(j.rows, []string{text, res.Language, "", "", "", ""})
 	}
-	for _, s := range res.Scores {
+	for _, s := range shown {
 		over := ""
 		if s.Over {
 			over = "yes"

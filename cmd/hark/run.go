@@ -104,6 +104,7 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
 		p.classifyCommand(),
 		p.trainCommand(),
 		p.evaluateCommand(),
+		p.feedbackCommand(),
 		p.subscribersCommand(),
 		p.tokenCommand(),
 		p.forgetCommand(),

@@ -41,9 +41,9 @@ options and seed give the same weights. It takes some minutes on two cores and
 folder, and an interrupted training that is started again goes on there.
 
 With --add alone the weights of --from, or the built-in ones, learn what the
-lines of these files correct: JSON Lines of {"text":"…","labels":{"hate":0}}.`,
+lines of these files correct, as "hark feedback export" writes them.`,
 		Example: `  hark train --data data/classifier --corpus classifier/corpus --out weights.bin
-  hark train --add corrections.jsonl --out weights.bin`,
+  hark feedback export > wrong.jsonl && hark train --add wrong.jsonl --out weights.bin`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.train(cmd.Context(), f) },
 	}

@@ -372,3 +372,47 @@ func TestRawSecretsNeedTheScope(t *testing.T) {
 		t.Error("a post without a secret is withheld")
 	}
 }
+
+// Feedback by the API and by the page is kept with who said it; a stranger's form,
+// a label that nobody gives and a post that is not there are refused.
+func TestFeedback(t *testing.T) {
+	h, n := start(t)
+	n.posts[0].Labels = []storage.Label{{Name: "hate", Score: 0.8, Over: true, Model: "m"}, {Name: "ours", Score: 0.6, Over: true, Model: "o"}}
+	bearer := []string{"Authorization", "Bearer " + n.token(storage.ScopeSearch, nil), "Content-Type", "application/json"}
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{
+		{"7", `{"label":"hate","holds":false}`, 204},
+		{"7", `{"label":"ours","holds":true}`, 204},
+		{"7", `{"label":"theft","holds":true}`, 204},
+		{"7", `{"label":"nonsense","holds":true}`, 400},
+		{"7", `{"label":"hate"}`, 400},
+		{"7", `{`, 400},
+		{"99", `{"label":"hate","holds":false}`, 404},
+		{"x", `{"label":"hate","holds":false}`, 404},
+	} {
+		resp, body := ask(t, "POST", h.URL+"/api/hark/v1/posts/"+c.path+"/feedback", c.body, bearer...)
+		if resp.StatusCode != c.status {
+			t.Errorf("%s %s: %d %s", c.path, c.body, resp.StatusCode, body)
+		}
+	}
+	if len(n.said) != 3 || n.said[0].Label != "hate" || n.said[0].Holds || n.said[0].Score != 0.8 || n.said[0].Token == "" || n.said[2].Score != 0 {
+		t.Fatalf("%+v", n.said)
+	}
+	browser := n.session(storage.ScopeSearch)
+	_, page := ask(t, "GET", h.URL+"/post/7", "", browser...)
+	_, after, _ := strings.Cut(page, `name="csrf" value="`)
+	csrf, _, _ := strings.Cut(after, `"`)
+	if !strings.Contains(page, ">not hate<") || !strings.Contains(page, "<option>theft</option>") || csrf == "" {
+		t.Fatal("the page does not ask")
+	}
+	form := append([]string{"Content-Type", "application/x-www-form-urlencoded"}, browser...)
+	if resp, _ := ask(t, "POST", h.URL+"/post/7/feedback", "label=hate&holds=false", form...); resp.StatusCode != 403 {
+		t.Errorf("without the token of the page: %d", resp.StatusCode)
+	}
+	resp, body := ask(t, "POST", h.URL+"/post/7/feedback", "label=hate&holds=false&csrf="+url.QueryEscape(csrf), form...)
+	if resp.StatusCode != 303 && resp.StatusCode != 200 || len(n.said) != 4 {
+		t.Errorf("%d, %d kept: %.200s", resp.StatusCode, len(n.said), body)
+	}
+}

@@ -250,6 +250,8 @@ type postData struct {
 	Raw       string
 	Evidence  string
 	API       string
+	Said      bool     // feedback has just been kept
+	Missing   []string // labels that the post does not have
 }
 
 func (s *Server) postPage(c echo.Context) error {
@@ -259,6 +261,12 @@ func (s *Server) postPage(c echo.Context) error {
 	}
 	shown := cardWhy(p)
 	d := postData{card: shown, Card: shown, Addresses: p.Links, Raw: string(p.Raw), API: "/api/hark/v1/posts/" + strconv.FormatInt(p.ID, 10)}
+	d.Said = c.QueryParam("said") != ""
+	for _, l := range classifier.Labels {
+		if !slices.ContainsFunc(p.Labels, func(have storage.Label) bool { return have.Name == l && have.Over }) {
+			d.Missing = append(d.Missing, l)
+		}
+	}
 	var raw any
 	if json.Unmarshal(p.Raw, &raw) == nil {
 		if b, err := json.MarshalIndent(raw, "", "  "); err == nil {

@@ -59,6 +59,7 @@ type Archive interface {
 	Search(ctx context.Context, q *query.Query, p storage.Page) (storage.Hits, error)
 	Count(ctx context.Context, q *query.Query, most int64) (int64, bool, error)
 	GetPost(ctx context.Context, id int64) (*storage.Post, error)
+	PutFeedback(ctx context.Context, f storage.Feedback) error
 	Stats(ctx context.Context) (storage.Stats, error)
 	ListCounts(ctx context.Context, fromDay string) ([]storage.DayCount, error)
 }
@@ -246,6 +247,7 @@ func (s *Server) routes() error {
 	e.POST("/signout", s.signOut, s.page(""))
 	get("/search", s.searchPage, s.page(storage.ScopeSearch))
 	get("/post/:id", s.postPage, s.page(storage.ScopeSearch))
+	e.POST("/post/:id/feedback", s.pageFeedback, s.page(storage.ScopeSearch))
 	get("/admin", s.adminPage, s.page(storage.ScopeAdmin))
 	e.POST("/admin/subscribers", s.adminSubscribers, s.page(storage.ScopeAdmin))
 	e.POST("/admin/rules", s.adminRules, s.page(storage.ScopeAdmin))
@@ -253,6 +255,7 @@ func (s *Server) routes() error {
 	const api = "/api/hark/v1"
 	get(api+"/search", s.apiSearch, s.api(storage.ScopeSearch))
 	get(api+"/posts/:id", s.apiPost, s.api(storage.ScopeSearch))
+	e.POST(api+"/posts/:id/feedback", s.apiFeedback, s.api(storage.ScopeSearch))
 	get(api+"/stream", s.apiStream, s.api(storage.ScopeSearch))
 	get(api+"/stats", s.apiStats, s.api(storage.ScopeSearch))
 	get(api+"/subscribers", s.apiSubscribers, s.api(storage.ScopeAdmin))

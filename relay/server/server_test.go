@@ -35,6 +35,7 @@ type node struct {
 	live    chan Event
 	decided []string
 	filters map[string]string // by actor
+	said    []storage.Feedback
 	got     []byte
 	out     Outcome
 }
@@ -74,6 +75,10 @@ func (n *node) GetPost(_ context.Context, id int64) (*storage.Post, error) {
 		}
 	}
 	return nil, storage.ErrNotFound
+}
+func (n *node) PutFeedback(_ context.Context, f storage.Feedback) error {
+	n.said = append(n.said, f)
+	return nil
 }
 func (n *node) Stats(context.Context) (storage.Stats, error) { return storage.Stats{Posts: 1}, nil }
 func (n *node) ListCounts(context.Context, string) ([]storage.DayCount, error) {

@@ -38,6 +38,9 @@ var archiveSchema1 string
 //go:embed schema/archive-2.sql
 var archiveSchema2 string
 
+//go:embed schema/archive-3.sql
+var archiveSchema3 string
+
 // The files, and what leads each to its newest version.
 const (
 	journalFile = "journal.db"
@@ -46,7 +49,7 @@ const (
 
 var (
 	journalSchema = schema{name: "journal", appID: 0x4861724a, steps: []string{journalSchema1, journalSchema2, journalSchema3}}
-	archiveSchema = schema{name: "archive", appID: 0x48617241, steps: []string{archiveSchema1, archiveSchema2}}
+	archiveSchema = schema{name: "archive", appID: 0x48617241, steps: []string{archiveSchema1, archiveSchema2, archiveSchema3}}
 )
 
 // Options say which store to open.

@@ -26,6 +26,7 @@ func Archive(t *testing.T, open func(t *testing.T) ArchiveStore) {
 		"SameBatch":   sameBatch,
 		"Actors":      actors,
 		"Import":      importPosts,
+		"Feedback":    feedback,
 		"Expire":      expire,
 		"Figures":     figures,
 		"Search":      search,
@@ -421,4 +422,37 @@ func each(t *testing.T, s ArchiveStore) {
 	stop := errors.New("stop")
 	wantError(t, s.Each(ctx, parse(""), func(*storage.Post) error { return stop }), stop)
 	noError(t, s.Each(ctx, parse("from:"), func(*storage.Post) error { return stop }))
+}
+
+// feedback: the last word of a token counts, everything is listed once however
+// short the pages, and what was said of a post goes with it.
+func feedback(t *testing.T, s ArchiveStore) {
+	ctx := t.Context()
+	a, b := post(1, "ann", "one"), post(2, "ann", "two")
+	apply(t, s, 1, puts(a, b)...)
+	first := must[storage.Post](t)(s.GetPostByURI(ctx, a.URI)).ID
+	second := must[storage.Post](t)(s.GetPostByURI(ctx, b.URI)).ID
+	said := []storage.Feedback{
+		{Post: first, Label: "hate", Holds: true, Token: "k1", At: day0, Score: 0.4, Model: "m/1"},
+		{Post: first, Label: "hate", Holds: false, Token: "k2", At: day0, Score: 0.4, Model: "m/1"},
+		{Post: first, Label: "spam", Holds: false, Token: "k1", At: day0, Score: 0.9, Model: "m/1"},
+		{Post: second, Label: "hate", Holds: false, Token: "k1", At: day0, Score: 0.7, Model: "m/1"},
+	}
+	for _, f := range said {
+		f.Holds = !f.Holds
+		noError(t, s.PutFeedback(ctx, f))
+		f.Holds = !f.Holds
+		noError(t, s.PutFeedback(ctx, f))
+	}
+	var listed []storage.Feedback
+	for after := (storage.Feedback{}); ; after = listed[len(listed)-1] {
+		page := must[[]storage.Feedback](t)(s.ListFeedback(ctx, after, 3))
+		if listed = append(listed, page...); len(page) < 3 {
+			break
+		}
+	}
+	equal(t, "feedback", listed, said)
+	wantError(t, s.PutFeedback(ctx, storage.Feedback{Post: 12345, Label: "hate", Token: "k1"}), storage.ErrNotFound)
+	apply(t, s, 2, storage.Op{Kind: storage.OpDelete, URI: a.URI, Actor: a.Actor})
+	equal(t, "feedback after the deletion", must[[]storage.Feedback](t)(s.ListFeedback(ctx, storage.Feedback{}, 0)), said[3:])
 }
