@@ -130,16 +130,26 @@ func (m *Model) reasons(s *scratch, k int, stack Stack) []classifier.Reason {
 	return spans(t, share)
 }
 
-// spans joins neighbouring tokens of the same direction.
+// spans joins neighbouring tokens of the same direction. Where many weighed a
+// little, those that weighed most are told of; where none spoke for the label,
+// the text as a whole is.
 func spans(t *fold.Text, share []float64) []classifier.Reason {
+	most := 0.0
+	for _, w := range share {
+		most = max(most, w)
+	}
+	if most == 0 {
+		return []classifier.Reason{{Text: t.Original, End: len(t.Original), Rule: "model", Note: "the text as a whole"}}
+	}
+	least := min(minShare, most/2)
 	var out []classifier.Reason
 	for i := 0; i < len(share); {
-		if math.Abs(share[i]) < minShare {
+		if math.Abs(share[i]) < least {
 			i++
 			continue
 		}
 		k, sum := i, 0.0
-		for k < len(share) && k < i+4 && math.Abs(share[k]) >= minShare && (share[k] > 0) == (share[i] > 0) {
+		for k < len(share) && k < i+4 && math.Abs(share[k]) >= least && (share[k] > 0) == (share[i] > 0) {
 			sum += share[k]
 			k++
 		}
