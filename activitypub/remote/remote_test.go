@@ -23,7 +23,11 @@ import (
 	"hark/activitypub/sig"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A server that answers before it has read the whole request waits half a
+	// second before it closes the connection.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 var testNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -20,7 +23,8 @@ type evaluateFlags struct {
 	data, corpus            []string
 	split, model, against   string
 	tier, by, source, wrong string
-	rules, asJSON, untagged bool
+	rules, untagged         bool
+	asJSON, about           bool
 }
 
 func (p *program) evaluateCommand() *cobra.Command {
@@ -38,7 +42,8 @@ With --against it compares two models text by text, with McNemar's test.`,
 		Example: `  hark evaluate --data data/classifier
   hark evaluate --data data/classifier --by source,lang --json
   hark evaluate --data posts.jsonl --split '' --model new.bin --against ''
-  hark evaluate --corpus classifier/corpus --wrong hate:fp`,
+  hark evaluate --corpus classifier/corpus --wrong hate:fp
+  hark evaluate --about`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.evaluate(cmd.Context(), f, cmd.Flags().Changed("against"))
@@ -56,11 +61,15 @@ With --against it compares two models text by text, with McNemar's test.`,
 	flags.BoolVar(&f.rules, "only-rules", false, "judge by the rules alone")
 	flags.BoolVar(&f.untagged, "untagged", false, "do not tell the classifier the language of the texts")
 	flags.StringVar(&f.wrong, "wrong", "", "print what is judged wrongly, as `label:fp` or label:fn")
+	flags.BoolVar(&f.about, "about", false, "say what the model is, and judge nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }
 
 func (p *program) evaluate(ctx context.Context, f evaluateFlags, compare bool) error {
+	if f.about {
+		return p.printCard(f)
+	}
 	examples, err := f.read(ctx, f.split)
 	if err != nil {
 		return err
@@ -234,6 +243,38 @@ func (p *program) printWrong(examples []train.Example, verdicts []train.Verdict,
 		}
 	}
 	return nil
+}
+
+// printCard says what the model is: its size, the card that training gave it and
+// the scores from which on it gives labels.
+func (p *program) printCard(f evaluateFlags) error {
+	m, err := builtin.Weights()
+	if f.model != "" {
+		m, err = loadModel(f.model)
+	}
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return p.printJSON(struct {
+			Version    string                        `json:"version"`
+			Card       map[string]string             `json:"card"`
+			Thresholds map[string]map[string]float64 `json:"thresholds"`
+		}{m.Version(), m.Card, m.Thresholds})
+	}
+	t := tabwriter.NewWriter(p.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, m.Describe())
+	for _, k := range slices.Sorted(maps.Keys(m.Card)) {
+		fmt.Fprintf(t, "%s\t%s\n", k, m.Card[k])
+	}
+	for _, label := range slices.Sorted(maps.Keys(m.Thresholds)) {
+		var parts []string
+		for _, lang := range slices.Sorted(maps.Keys(m.Thresholds[label])) {
+			parts = append(parts, fmt.Sprintf("%s %.2f", cmp.Or(lang, "all"), m.Thresholds[label][lang]))
+		}
+		fmt.Fprintf(t, "%s from\t%s\n", label, strings.Join(parts, ", "))
+	}
+	return t.Flush()
 }
 
 // printJSON prints a value as indented JSON.

@@ -13,7 +13,11 @@ import (
 	"hark/activitypub"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A server that answers before it has read the whole request waits half a
+	// second before it closes the connection.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // relay is a stand-in that keeps what arrives.
 func relay(t *testing.T) (*httptest.Server, chan *http.Request) {
