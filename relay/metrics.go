@@ -25,6 +25,7 @@ type metrics struct {
 	stored    prometheus.Counter
 	notStored *prometheus.CounterVec // by rule
 	labels    *prometheus.CounterVec // by label
+	reviewed  *prometheus.CounterVec // by outcome
 	dropped   *prometheus.CounterVec // Announces given up, by reason
 	subs      *prometheus.GaugeVec   // by state
 	lag       prometheus.Gauge
@@ -46,6 +47,7 @@ func newMetrics() *metrics {
 		stored:    prometheus.NewCounter(prometheus.CounterOpts{Name: "hark_posts_stored_total", Help: "Posts stored."}),
 		notStored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_posts_not_stored_total", Help: "Posts heard and not stored, by rule."}, []string{"rule"}),
 		labels:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_labels_total", Help: "Labels over their threshold, of stored posts."}, []string{"label"}),
+		reviewed:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_reviews_total", Help: "Posts whose labels were in doubt, by what a second opinion made of them."}, []string{"outcome"}),
 		dropped:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hark_announces_dropped_total", Help: "Accepted Announces whose object was not relayed, by reason."}, []string{"reason"}),
 		subs:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hark_subscribers", Help: "Subscribers, by state."}, []string{"state"}),
 		lag:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_lag_entries", Help: "Entries that the slowest live subscriber is behind."}),
@@ -54,7 +56,7 @@ func newMetrics() *metrics {
 		undecided: prometheus.NewCounter(prometheus.CounterOpts{Name: "hark_decisions_lost_total", Help: "Refusals and drops that hark explain will not know, because there were too many."}),
 		gaps:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "hark_delivery_gap_entries", Help: "Entries that subscribers never got because the journal no longer held them."}),
 	}
-	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.dropped, m.subs, m.lag, m.behind, m.waiting, m.gaps, m.undecided,
+	m.registry.MustRegister(m.inbox, m.delivered, m.failed, m.skipped, m.filtered, m.took, m.stored, m.notStored, m.labels, m.reviewed, m.dropped, m.subs, m.lag, m.behind, m.waiting, m.gaps, m.undecided,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, r := range inbox.Reasons() {
 		m.inbox.WithLabelValues(string(r))
@@ -91,8 +93,9 @@ func (d deliveryEvents) Changed()            { d.n.changed() }
 
 type listenEvents struct{ n *Node }
 
-func (l listenEvents) Stored(n int)          { l.n.metrics.stored.Add(float64(n)) }
-func (l listenEvents) Labelled(label string) { l.n.metrics.labels.WithLabelValues(label).Inc() }
+func (l listenEvents) Stored(n int)            { l.n.metrics.stored.Add(float64(n)) }
+func (l listenEvents) Labelled(label string)   { l.n.metrics.labels.WithLabelValues(label).Inc() }
+func (l listenEvents) Reviewed(outcome string) { l.n.metrics.reviewed.WithLabelValues(outcome).Inc() }
 func (l listenEvents) NotStored(e *storage.Entry, rule string) {
 	l.n.metrics.notStored.WithLabelValues(rule).Inc()
 	l.n.ledger.note(storage.Decision{

@@ -55,6 +55,7 @@ type Node struct {
 	filters  *filters
 	engine   *delivery.Engine
 	listener *listen.Listener
+	reviewer listen.Reviewer // nil: none
 	hub      *listen.Hub
 	metrics  *metrics
 	ledger   *ledger
@@ -189,6 +190,9 @@ func (n *Node) wire() error {
 	if err != nil {
 		return err
 	}
+	if n.reviewer, err = reviewer(o, judge); err != nil {
+		return err
+	}
 	n.ledger = newLedger(n)
 	n.inbox = inbox.New(inbox.Options{
 		Decided:  n.ledger.note,
@@ -220,6 +224,7 @@ func (n *Node) wire() error {
 	}
 	if n.listener, err = listen.New(ctx, listen.Options{
 		Journal: n.store, Archive: n.store, Actors: n.keys, Classifier: judge, Mask: masker.Mask, Rules: rules, Consent: listen.Level(o.Consent),
+		Reviewer: n.reviewer, Reviewers: o.Transformers,
 		RelayUnlisted: o.RelayUnlisted, Relay: actor.ID(), Software: n.dir.Software, Blocked: n.dir.Blocked,
 		Objected: n.dir.Objected, Object: n.object, Hub: n.hub, Observer: listenEvents{n}, Log: o.Log, Now: o.Now,
 	}); err != nil {
@@ -300,6 +305,9 @@ func (n *Node) stop(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("stop: %w", ctx.Err()))
 	}
 	n.client.CloseIdle()
+	if m, ok := n.reviewer.(interface{ Close() }); ok {
+		m.Close()
+	}
 	n.o.Log.Info("stopped")
 	return err
 }

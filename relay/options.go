@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hark/classifier"
+	"hark/classifier/transformer"
 	"hark/storage/sqlite"
 )
 
@@ -82,6 +83,10 @@ type Options struct {
 	Thresholds map[string]float64    // label → threshold
 	Weights    string                // file of the classifier; "" for the built-in one
 	Rules      []Rule
+	// Transformer is asked about posts of whose labels the classifier is not sure;
+	// without a Dir nobody is. Its Thresholds are set by the node.
+	Transformer  transformer.Options
+	Transformers int // how many posts it is asked about at a time; 1
 
 	Log *slog.Logger // slog.Default()
 	Now func() time.Time

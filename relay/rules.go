@@ -7,6 +7,8 @@ import (
 	"hark/classifier"
 	"hark/classifier/breach"
 	"hark/classifier/builtin"
+	"hark/classifier/transformer"
+	"hark/relay/listen"
 	"hark/storage"
 	"hark/storage/query"
 )
@@ -51,6 +53,23 @@ func judges(o *Options, masker breach.Masker) (classifier.Classifier, func(*stor
 	}
 	model := fmt.Sprintf("operator/%08x", sum.Sum32())
 	return judge, func(p *storage.Post) { applyRules(p, rules, model, o.Thresholds) }, nil
+}
+
+// reviewer opens the transformer, if the options name one.
+func reviewer(o *Options, judge classifier.Classifier) (listen.Reviewer, error) {
+	if o.Transformer.Dir == "" {
+		return nil, nil
+	}
+	t := o.Transformer
+	if known, ok := judge.(transformer.Thresholds); ok {
+		t.Thresholds = known
+	}
+	m, err := transformer.Open(t)
+	if err != nil {
+		return nil, err
+	}
+	o.Log.Info("second opinions", "model", m.Version(), "labels", m.Labels())
+	return m, nil
 }
 
 type compiledRule struct {

@@ -37,10 +37,10 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		Tiers: "AB", Seed: 1,
-		Linear: LinearOptions{Bits: 20, Epochs: 8, Rate: 0.2, Mask: 0.5, Drop: 0.2},
+		Linear: LinearOptions{Bits: 20, Epochs: 8, Rate: 0.2, Mask: 0.5, Drop: 0.2, Origin: 0.5},
 		Network: NetworkOptions{
 			Bits: 18, Width: 48, Channels: 64, Hidden: 128, Epochs: 3, Batch: 32, Rate: 0.05, Dense: 1e-3, Decay: 1e-2,
-			Mask: 0.5, Drop: 0.1, DropRow: 0.3, DropUnit: 0.5,
+			Mask: 0.5, Drop: 0.1, DropRow: 0.3, DropUnit: 0.5, Origin: 0.2,
 		},
 		Teachers: 2,
 	}
@@ -220,6 +220,7 @@ const (
 // ref: Hinton, Vinyals and Dean 2015.
 func (b *builder) distil(ctx context.Context, l *linear) error {
 	z := make([][Outputs]float32, len(b.train))
+	newOrigins(b.train, 0) // numbers them, also where all comes from checkpoints
 	var sum []*network
 	for t := range b.o.Teachers {
 		o := b.o.Network
@@ -240,12 +241,12 @@ func (b *builder) distil(ctx context.Context, l *linear) error {
 			s := &b.train[i]
 			z[i] = l.score(s, nil)
 			for k := range z[i] {
-				z[i][k] *= 0.5
+				z[i][k] = (z[i][k] + l.origins.of(s, k)) * 0.5
 			}
 			for _, p := range passes {
 				p.forward(s, nil)
 				for k := range z[i] {
-					z[i][k] += p.Z[k]
+					z[i][k] += p.Z[k] + p.n.origins.of(s, k)
 				}
 			}
 		}

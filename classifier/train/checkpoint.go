@@ -78,21 +78,25 @@ type (
 	keptLinear struct {
 		Weights []float32
 		Bias    [Outputs]float32
+		Origins [][Outputs]float32
 	}
-	keptNetwork struct{ Dense, Rows []float32 }
+	keptNetwork struct {
+		Dense, Rows []float32
+		Origins     [][Outputs]float32
+	}
 )
 
 // linear trains the linear model, or takes what was kept of it.
 func (c checkpoint) linear(l *linear, train func() error) error {
 	var kept keptLinear
 	if ok, err := c.load("linear", &kept); err != nil || ok && len(kept.Weights) == len(l.weights) {
-		l.weights, l.bias = kept.Weights, kept.Bias
+		l.weights, l.bias, l.origins = kept.Weights, kept.Bias, keptOrigins(kept.Origins)
 		return err
 	}
 	if err := train(); err != nil {
 		return err
 	}
-	return c.save("linear", keptLinear{l.weights, l.bias})
+	return c.save("linear", keptLinear{l.weights, l.bias, l.origins.kept()})
 }
 
 // network trains a network, or takes what was kept of it.
@@ -104,11 +108,11 @@ func (c checkpoint) network(part string, n *network, train func() error) error {
 	}
 	if ok && len(kept.Dense) == len(n.Dense) && len(kept.Rows) == len(n.rows) {
 		copy(n.Dense, kept.Dense)
-		n.rows = kept.Rows
+		n.rows, n.origins = kept.Rows, keptOrigins(kept.Origins)
 		return nil
 	}
 	if err := train(); err != nil {
 		return err
 	}
-	return c.save(part, keptNetwork{n.Dense, n.rows})
+	return c.save(part, keptNetwork{n.Dense, n.rows, n.origins.kept()})
 }

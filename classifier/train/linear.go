@@ -16,6 +16,7 @@ type LinearOptions struct {
 	Decay  float64 // of weights, per pass
 	Mask   float64 // the part of words that name groups which is hidden
 	Drop   float64 // the part of features which is hidden
+	Origin float64 // the rate of the sources' own biases; 0 for none
 	Seed   uint64
 }
 
@@ -26,6 +27,7 @@ type linear struct {
 	squares []float32 // sums of squared gradients
 	bias    [Outputs]float32
 	biasSq  [Outputs]float32
+	origins *origins // while and after it learns
 }
 
 func newLinear(bits int) *linear {
@@ -73,6 +75,7 @@ func scale(n int) float32 {
 // train passes over the samples. It is deterministic.
 func (l *linear) train(ctx context.Context, samples []sample, o LinearOptions, progress func(done, total int)) error {
 	mask := uint32(1)<<l.bits - 1
+	l.origins = newOrigins(samples, o.Origin)
 	order := make([]int32, len(samples))
 	for i := range order {
 		order[i] = int32(i)
@@ -117,13 +120,14 @@ func (l *linear) train(ctx context.Context, samples []sample, o LinearOptions, p
 			any := false
 			for k := range g {
 				if s.weight[k] > 0 {
-					g[k] = s.weight[k] * (sigmoid(z[k]) - s.target[k])
+					g[k] = s.weight[k] * (sigmoid(z[k]+l.origins.of(s, k)) - s.target[k])
 					any = any || g[k] > 1e-4 || g[k] < -1e-4
 				}
 			}
 			if !any {
 				continue
 			}
+			l.origins.learn(s, &g)
 			update := func(list []feature.Feature) {
 				n := 0
 				for _, f := range list {

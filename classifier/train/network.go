@@ -26,6 +26,7 @@ type NetworkOptions struct {
 	Drop     float64 // the part of positions which is hidden
 	DropRow  float64 // the part of rows which is hidden
 	DropUnit float64 // the part of pooled units which is hidden
+	Origin   float64 // the rate of the sources' own biases; 0 for none
 	Seed     uint64
 }
 
@@ -37,6 +38,8 @@ type network struct {
 	rowSq  []float32 // [row] mean squared gradients, summed
 	m1, m2 []float32 // moments of Dense
 	step   int
+
+	origins *origins // while and after it learns
 }
 
 func newNetwork(o NetworkOptions) *network {
@@ -83,6 +86,7 @@ type pass struct {
 	keep                []bool   // pooled units that are not hidden
 	dx, dh, dPooled, du []float32
 	loss                float64
+	g                   [Outputs]float32 // of the outputs
 }
 
 func (n *network) newPass() *pass {
@@ -168,12 +172,14 @@ func (p *pass) backward(s *sample) {
 	count := len(p.first) - 1
 	clear(p.du)
 	for k := range p.Z {
+		p.g[k] = 0
 		if s.weight[k] == 0 {
 			continue
 		}
-		y := sigmoid(p.Z[k])
+		y := sigmoid(p.Z[k] + n.origins.of(s, k))
 		g := s.weight[k] * (y - s.target[k])
 		p.loss -= float64(s.weight[k]) * (float64(s.target[k])*math.Log(float64(y)+1e-9) + float64(1-s.target[k])*math.Log(float64(1-y)+1e-9))
+		p.g[k] = g
 		p.grad.OutBias[k] += g
 		vector.Axpy(g, p.U, p.grad.Out[k*H:][:H])
 		vector.Axpy(g, n.Out[k*H:][:H], p.du)
@@ -263,6 +269,7 @@ func (n *network) train(ctx context.Context, samples []sample, after func(epoch 
 			p.grad = passes[s][0].grad
 		}
 	}
+	n.origins = newOrigins(samples, o.Origin)
 	order := make([]int32, len(samples))
 	for i := range order {
 		order[i] = int32(i)
@@ -291,6 +298,11 @@ func (n *network) train(ctx context.Context, samples []sample, after func(epoch 
 			wg.Wait()
 			for _, others := range passes[1:] {
 				vector.Axpy(1, others[0].grad.Dense, passes[0][0].grad.Dense)
+			}
+			for sh := range passes {
+				for k, p := range passes[sh] {
+					n.origins.learn(&samples[order[at+sh*perShard+k]], &p.g)
+				}
 			}
 			rate := schedule(n.step, steps)
 			n.apply(passes[0][0].grad.Dense, float32(o.Dense*rate), float32(1)/float32(o.Batch))

@@ -29,6 +29,7 @@ type sample struct {
 	weight       [Outputs]float32 // 0: unknown
 	lang         string
 	source       string
+	origin       int32 // the number of the source in origins, -1 for none
 }
 
 // extract turns examples into samples, on all cores.
@@ -43,7 +44,7 @@ func extract(ctx context.Context, examples []Example, weigh func(*Example, *samp
 			s.grams = append([]feature.Feature(nil), d.Grams...)
 			s.positions = append([]feature.Position(nil), d.Positions...)
 			s.rows = append([]feature.Hash(nil), d.Rows...)
-			s.lang, s.source = e.Lang, e.Source
+			s.lang, s.source, s.origin = e.Lang, e.Source, -1
 			for t := range d.Text.Tokens {
 				if t < feature.MaxTokens && identity(d.Text.Bytes(t)) {
 					s.ident = append(s.ident, uint16(t))

@@ -15,6 +15,7 @@ import (
 
 	"hark/classifier"
 	"hark/classifier/builtin"
+	"hark/classifier/transformer"
 	"hark/relay"
 	"hark/storage"
 	"hark/storage/query"
@@ -66,7 +67,7 @@ that asks for a host or an account cannot.`,
 					p.warnf("the configuration has no rules")
 				}
 			}
-			judge, err := newJudge(rules, c.Classifier, p.now())
+			judge, err := newJudge(rules, c, p.now())
 			if err != nil {
 				return err
 			}
@@ -91,21 +92,57 @@ type ruledJudge struct {
 	now        time.Time
 }
 
-// newJudge makes the classifier of the node with these rules and thresholds.
-func newJudge(rules []relay.Rule, c ClassifierConfig, now time.Time) (classifier.Classifier, error) {
-	o := builtin.Options{Thresholds: c.Thresholds}
-	if c.Model != "" {
-		m, err := builtin.ReadWeights(c.Model)
+// reviewedJudge asks the transformer about what the judges are not sure of.
+type reviewedJudge struct {
+	*classifier.Ensemble
+	model *transformer.Model
+}
+
+// Classify implements classifier.Classifier. Where the transformer fails, the
+// reasons say so.
+func (r *reviewedJudge) Classify(ctx context.Context, in classifier.Input) classifier.Result {
+	res := r.Ensemble.Classify(ctx, in)
+	if !r.model.Unsure(res.Scores, res.Language) {
+		return res
+	}
+	scores, err := r.model.Review(ctx, in.Text, res.Scores, res.Language)
+	if err != nil {
+		for i := range res.Scores {
+			res.Scores[i].Reasons = append(res.Scores[i].Reasons, classifier.Reason{Rule: "transformer", Note: err.Error()})
+		}
+		return res
+	}
+	res.Scores, res.Version = scores, res.Version+"+"+r.model.Version()
+	return res
+}
+
+// newJudge makes the classifier of the node with these rules and the configuration.
+func newJudge(rules []relay.Rule, c *Config, now time.Time) (classifier.Classifier, error) {
+	o := builtin.Options{Thresholds: c.Classifier.Thresholds}
+	if c.Classifier.Model != "" {
+		m, err := builtin.ReadWeights(c.beside(c.Classifier.Model))
 		if err != nil {
 			return nil, err
 		}
 		o.Model = m
 	}
-	judge, err := builtin.New(o)
-	if err != nil || len(rules) == 0 {
-		return judge, err
+	ensemble, err := builtin.New(o)
+	if err != nil {
+		return nil, err
 	}
-	r := &ruledJudge{Classifier: judge, rules: rules, thresholds: c.Thresholds, now: now}
+	var judge classifier.Classifier = ensemble
+	if t := c.transformer(); t.Dir != "" {
+		t.Thresholds = ensemble
+		m, err := transformer.Open(t)
+		if err != nil {
+			return nil, err
+		}
+		judge = &reviewedJudge{ensemble, m}
+	}
+	if len(rules) == 0 {
+		return judge, nil
+	}
+	r := &ruledJudge{Classifier: judge, rules: rules, thresholds: c.Classifier.Thresholds, now: now}
 	for _, rule := range rules {
 		r.queries = append(r.queries, query.Parse(rule.Query, query.Options{Now: now}))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"hark/classifier/transformer"
 	"hark/relay"
 )
 
@@ -97,6 +98,17 @@ type LimitsConfig struct {
 type ClassifierConfig struct {
 	Model      string             `toml:"model" want:"a file of weights that \"hark train\" wrote, or nothing for the built-in ones"`
 	Thresholds map[string]float64 `toml:"thresholds" want:"a table of labels and numbers above 0 and up to 1, as { threat = 0.7 }"`
+
+	Transformer TransformerConfig `toml:"transformer"`
+}
+
+// TransformerConfig is the section [classifier.transformer].
+type TransformerConfig struct {
+	Model   string            `toml:"model" want:"a folder with config.json, tokenizer.json and an .onnx file, or nothing"`
+	Labels  map[string]string `toml:"labels" want:"a table of labels of the model and those of Hark, as { LABEL_1 = \"hate\" }"`
+	Unsure  float64           `toml:"unsure" want:"a number above 0 and up to 1: how far from its threshold a score is in doubt"`
+	Weight  float64           `toml:"weight" want:"a number above 0 and up to 1"`
+	Workers int               `toml:"workers" want:"a whole number from 1 to 64"`
 }
 
 // RuleConfig is one section [[rule]].
@@ -137,6 +149,10 @@ func defaults() *Config {
 	c.Limits.HostRate = 50
 	c.Limits.GlobalRate = 1000
 	c.Classifier.Thresholds = map[string]float64{}
+	c.Classifier.Transformer.Labels = map[string]string{}
+	c.Classifier.Transformer.Unsure = 0.25
+	c.Classifier.Transformer.Weight = 0.5
+	c.Classifier.Transformer.Workers = 1
 	c.Rules = []RuleConfig{}
 	c.Log.Level = "info"
 	c.Log.Format = "text"
@@ -151,6 +167,21 @@ func (c *Config) Dir() string {
 		p = filepath.Join(filepath.Dir(c.file), p)
 	}
 	return p
+}
+
+// beside returns a path that the file names: a relative one starts in the folder
+// of the file. An empty one stays empty.
+func (c *Config) beside(path string) string {
+	if path == "" || c.file == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.file), path)
+}
+
+// transformer is what the section [classifier.transformer] says.
+func (c *Config) transformer() transformer.Options {
+	t := c.Classifier.Transformer
+	return transformer.Options{Dir: c.beside(t.Model), Labels: t.Labels, Unsure: t.Unsure, Weight: t.Weight}
 }
 
 // Configured tells whether a file was read. Without one Hark is in local use
@@ -266,7 +297,9 @@ func (c *Config) options() relay.Options {
 		PublicMetrics:    c.Server.PublicMetrics,
 		TrustProxies:     c.proxies(),
 		Thresholds:       c.Classifier.Thresholds,
-		Weights:          c.Classifier.Model,
+		Weights:          c.beside(c.Classifier.Model),
+		Transformer:      c.transformer(),
+		Transformers:     c.Classifier.Transformer.Workers,
 		Rules:            c.rules(),
 	}
 }

@@ -79,6 +79,20 @@ func assign(field reflect.Value, value any) error {
 			out = append(out, s)
 		}
 		*target = out
+	case *map[string]string:
+		table, ok := value.(map[string]any)
+		if !ok {
+			return errors.New("is not a table")
+		}
+		out := map[string]string{}
+		for k, v := range table {
+			s, ok := v.(string)
+			if !ok {
+				return fmt.Errorf("%s is not a text", k)
+			}
+			out[k] = s
+		}
+		*target = out
 	case *map[string]float64:
 		table, ok := value.(map[string]any)
 		if !ok {
@@ -142,6 +156,19 @@ func assignText(field reflect.Value, text string) error {
 			}
 		}
 		return assign(field, list)
+	case map[string]string:
+		table := map[string]any{}
+		for e := range strings.SplitSeq(text, ",") {
+			if e = strings.TrimSpace(e); e == "" {
+				continue
+			}
+			k, v, ok := strings.Cut(e, "=")
+			if !ok {
+				return fmt.Errorf("%q is not name=label", e)
+			}
+			table[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		}
+		return assign(field, table)
 	case map[string]float64:
 		table := map[string]any{}
 		for e := range strings.SplitSeq(text, ",") {

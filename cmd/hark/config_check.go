@@ -36,6 +36,7 @@ func (c *Config) check(skip func(key string) bool) []Fault {
 	k.numbers()
 	k.rules()
 	k.thresholds()
+	k.transformer()
 	return k.faults
 }
 
@@ -223,6 +224,22 @@ func (k *checker) ruleQuery(at, text string) {
 		}
 	case q.IsAll() || q.Nothing():
 		k.fault(at+".query", strconv.Quote(text), "is empty, so the rule would say nothing", "write a query of the search language")
+	}
+}
+
+// transformer refuses numbers out of their range.
+func (k *checker) transformer() {
+	t := k.c.Classifier.Transformer
+	for _, n := range []struct {
+		key   string
+		value float64
+	}{{"unsure", t.Unsure}, {"weight", t.Weight}} {
+		if !(n.value > 0 && n.value <= 1) {
+			k.fault("classifier.transformer."+n.key, strconv.FormatFloat(n.value, 'g', -1, 64), "is out of its range", "write a number above 0 and up to 1")
+		}
+	}
+	if t.Workers < 1 || t.Workers > 64 {
+		k.fault("classifier.transformer.workers", strconv.Itoa(t.Workers), "is out of its range", "write a whole number from 1 to 64")
 	}
 }
 

@@ -166,23 +166,36 @@ func (l *loader) file(text string) error {
 			l.fault(section, show(value), "is a section", "write ["+section+"] and its keys below it")
 			continue
 		}
-		for _, name := range sortedKeys(table) {
-			key := section + "." + name
-			s, ok := known[key]
-			if !ok {
-				l.unknown(key, table[name], known)
-				continue
-			}
-			if err := assign(s.field, table[name]); err != nil {
-				l.fault(key, show(table[name]), err.Error(), "write "+s.want)
-				continue
-			}
-			if key == "storage.path" {
-				l.config.pathFromFile = true
-			}
-		}
+		l.section(section, table, known)
 	}
 	return nil
+}
+
+// section reads the keys of a section and the sections within it.
+func (l *loader) section(section string, table map[string]any, known map[string]setting) {
+	for _, name := range sortedKeys(table) {
+		key := section + "." + name
+		s, ok := known[key]
+		if !ok {
+			inner, isTable := table[name].(map[string]any)
+			switch {
+			case !slices.Contains(sections(), key):
+				l.unknown(key, table[name], known)
+			case !isTable:
+				l.fault(key, show(table[name]), "is a section", "write ["+key+"] and its keys below it")
+			default:
+				l.section(key, inner, known)
+			}
+			continue
+		}
+		if err := assign(s.field, table[name]); err != nil {
+			l.fault(key, show(table[name]), err.Error(), "write "+s.want)
+			continue
+		}
+		if key == "storage.path" {
+			l.config.pathFromFile = true
+		}
+	}
 }
 
 // tomlError shows the line that is not TOML. The library's own rendering is
@@ -282,17 +295,32 @@ func collect(section string, v reflect.Value, out map[string]setting) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		key := section + "." + f.Tag.Get("toml")
+		if f.Type.Kind() == reflect.Struct {
+			collect(key, v.Field(i), out)
+			continue
+		}
 		out[key] = setting{key: key, want: f.Tag.Get("want"), one: f.Tag.Get("one"), field: v.Field(i)}
 	}
 }
 
-// sections returns the names of the sections.
+// sections returns the names of the sections, also of those within others.
 func sections() []string {
 	var out []string
 	t := reflect.TypeFor[Config]()
 	for i := range t.NumField() {
-		if name := t.Field(i).Tag.Get("toml"); name != "" {
-			out = append(out, name)
+		f := t.Field(i)
+		name := f.Tag.Get("toml")
+		if name == "" {
+			continue
+		}
+		out = append(out, name)
+		if f.Type.Kind() != reflect.Struct {
+			continue
+		}
+		for k := range f.Type.NumField() {
+			if in := f.Type.Field(k); in.Type.Kind() == reflect.Struct {
+				out = append(out, name+"."+in.Tag.Get("toml"))
+			}
 		}
 	}
 	return out

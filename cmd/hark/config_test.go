@@ -35,7 +35,7 @@ func TestExampleMentionsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	section, seen := "", map[string]bool{}
-	heading := regexp.MustCompile(`^(?:# )?\[+([a-z]+)\]+$`)
+	heading := regexp.MustCompile(`^(?:# )?\[+([a-z.]+)\]+$`)
 	key := regexp.MustCompile(`^(?:# )?([a-z_]+) = `)
 	commented := false
 	for line := range strings.SplitSeq(string(data), "\n") {

@@ -41,6 +41,7 @@ var fences = map[string]string{
 	"github.com/spf13/cobra":        "cmd/hark",
 	"github.com/BurntSushi/toml":    "cmd/hark",
 	"github.com/schollz/progressba": "cmd/hark",
+	"github.com/gomlx/":             "classifier/transformer",
 }
 
 // simulated: behaviour never depends on a test double, save for the demo and

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"hark/activitypub"
@@ -29,6 +30,7 @@ type Archive interface {
 	ListenCursor(ctx context.Context) (int64, error)
 	Apply(ctx context.Context, b storage.Batch) ([]storage.OpResult, error)
 	GetActor(ctx context.Context, id string) (storage.Actor, error)
+	Relabel(ctx context.Context, p *storage.Post) (bool, error)
 }
 
 // Actors finds actor documents, at their origin if need be.
@@ -40,6 +42,7 @@ type Actors interface {
 type Observer interface {
 	Stored(n int)
 	Labelled(label string)
+	Reviewed(outcome string) // a post that the classifier was not sure of
 	NotStored(e *storage.Entry, reason string)
 	Erased(objectID, actor string) // the object, the actor's everything, or the object of that actor only
 }
@@ -52,6 +55,8 @@ type Options struct {
 	Classifier    classifier.Classifier
 	Mask          func(string) string // masks secrets in what is kept; nil: nothing is masked
 	Rules         func(*storage.Post) // adds the labels of the operator's rules
+	Reviewer      Reviewer            // second opinions; nil for none
+	Reviewers     int                 // how many posts it is asked about at a time; 0 means 1
 	Consent       Level
 	RelayUnlisted bool
 	Relay         string // id of the relay's actor
@@ -73,9 +78,11 @@ const (
 
 // Listener reads the journal. New it, Run it.
 type Listener struct {
-	o      Options
-	wake   chan struct{}
-	cursor int64
+	o       Options
+	wake    chan struct{}
+	cursor  int64
+	reviews *reviews
+	doubts  map[*storage.Post]*doubt // of the batch
 }
 
 // New returns a Listener that stands where the archive says.
@@ -84,7 +91,9 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listener's cursor: %w", err)
 	}
-	return &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor}, nil
+	l := &Listener{o: o, wake: make(chan struct{}, 1), cursor: cursor, doubts: map[*storage.Post]*doubt{}}
+	l.reviews = &reviews{l: l, queue: make(chan doubt, reviewQueue)}
+	return l, nil
 }
 
 // Appended tells that the journal grew.
@@ -98,6 +107,14 @@ func (l *Listener) Appended() {
 // Run listens until the context ends. A batch that cannot be stored is tried
 // again, since its entries are a promise.
 func (l *Listener) Run(ctx context.Context) {
+	if l.o.Reviewer != nil {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		wg.Go(func() { l.reviews.run(ctx, l.o.Reviewers) })
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -134,6 +151,7 @@ func (l *Listener) round(ctx context.Context) (int, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
+	clear(l.doubts)
 	batch := storage.Batch{Cursor: entries[len(entries)-1].Seq}
 	counts := map[[2]string]int64{}
 	for i := range entries {
@@ -219,16 +237,26 @@ func (l *Listener) after(ops []storage.Op, results []storage.OpResult) {
 				stored++
 				l.labelled(op.Post)
 				l.o.Hub.Publish(Event{Kind: EventPost, ID: op.Post.ID, Post: op.Post})
+				l.doubtful(op.Post)
 			}
 		case storage.OpUpdate:
 			if applied {
 				l.o.Hub.Publish(Event{Kind: EventUpdate, ID: op.Post.ID, Post: op.Post})
+				l.doubtful(op.Post)
 			}
 		case storage.OpDelete, storage.OpDeleteActor:
 			l.deleted(results[i].IDs)
 		}
 	}
 	l.o.Observer.Stored(stored)
+}
+
+// doubtful has a post that was stored reviewed, if its labels are in doubt.
+func (l *Listener) doubtful(p *storage.Post) {
+	if d := l.doubts[p]; d != nil {
+		d.post = p
+		l.reviews.offer(*d)
+	}
 }
 
 func (l *Listener) deleted(ids []int64) {
@@ -317,7 +345,9 @@ func (l *Listener) planNote(ctx context.Context, e *storage.Entry, object []byte
 	if kind == storage.OpUpdate && p.Edited.IsZero() {
 		p.Edited = e.Received
 	}
-	Judge(ctx, p, note.Language, l.o.Classifier, l.o.Mask, l.o.Rules)
+	if d := l.unsure(Judge(ctx, p, note.Language, l.o.Classifier, l.o.Mask, l.o.Rules)); d != nil {
+		l.doubts[p] = d
+	}
 	return []storage.Op{{Kind: kind, Post: p}}, ""
 }
 

@@ -97,9 +97,14 @@ func label(p *storage.Post, r classifier.Result) {
 	if p.Language == "" {
 		p.Language = "und"
 	}
-	p.ModelVer = r.Version
-	p.Labels = make([]storage.Label, 0, len(r.Scores))
-	for _, s := range r.Scores {
+	write(p, r.Scores, r.Version)
+}
+
+// write writes scores into the post, and what gave them.
+func write(p *storage.Post, scores []classifier.Score, version string) {
+	p.ModelVer = version
+	p.Labels = make([]storage.Label, 0, len(scores))
+	for _, s := range scores {
 		l := storage.Label{Name: s.Label, Score: s.Score, Over: s.Over, Model: s.Model}
 		for _, why := range s.Reasons {
 			l.Reasons = append(l.Reasons, storage.Reason(why))

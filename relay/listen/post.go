@@ -42,15 +42,17 @@ func ascribe(note *activitypub.Note, e *storage.Entry) {
 
 // Judge writes into a post what the classifier finds, masks what must not be
 // shown, and adds what the rules find; mask and rules may be nil. tag is the
-// language that the author claims.
-func Judge(ctx context.Context, p *storage.Post, tag string, c classifier.Classifier, mask func(string) string, rules func(*storage.Post)) {
-	label(p, c.Classify(ctx, inputOf(p, tag)))
+// language that the author claims. It returns what the classifier said.
+func Judge(ctx context.Context, p *storage.Post, tag string, c classifier.Classifier, mask func(string) string, rules func(*storage.Post)) classifier.Result {
+	result := c.Classify(ctx, inputOf(p, tag))
+	label(p, result)
 	if mask != nil {
 		hide(p, mask)
 	}
 	if rules != nil {
 		rules(p)
 	}
+	return result
 }
 
 // hide masks everything of a post that a person reads. The activity as it arrived

@@ -27,6 +27,7 @@ func Archive(t *testing.T, open func(t *testing.T) ArchiveStore) {
 		"Actors":      actors,
 		"Import":      importPosts,
 		"Feedback":    feedback,
+		"Relabel":     relabel,
 		"Expire":      expire,
 		"Figures":     figures,
 		"Search":      search,
@@ -455,4 +456,32 @@ func feedback(t *testing.T, s ArchiveStore) {
 	wantError(t, s.PutFeedback(ctx, storage.Feedback{Post: 12345, Label: "hate", Token: "k1"}), storage.ErrNotFound)
 	apply(t, s, 2, storage.Op{Kind: storage.OpDelete, URI: a.URI, Actor: a.Actor})
 	equal(t, "feedback after the deletion", must[[]storage.Feedback](t)(s.ListFeedback(ctx, storage.Feedback{}, 0)), said[3:])
+}
+
+// relabel: a post gets other labels, is found by them and no longer by the old
+// ones; not if it was edited or deleted meanwhile.
+func relabel(t *testing.T, s ArchiveStore) {
+	ctx := t.Context()
+	p := post(1, "ann", "fire in the harbour")
+	p.Labels, p.ModelVer = []storage.Label{{Name: "hazard", Score: 0.6, Over: true, Model: "m/1"}}, "m/1"
+	apply(t, s, 1, puts(p)...)
+	old := must[storage.Post](t)(s.GetPostByURI(ctx, p.URI))
+	found := func(word string) int {
+		return len(must[storage.Hits](t)(s.Search(ctx, parse(word), storage.Page{})).Posts)
+	}
+	other := old
+	other.Labels, other.ModelVer = []storage.Label{{Name: "attack", Score: 0.8, Over: true, Model: "m/1+second"}}, "m/1+second"
+	equal(t, "relabelled", must[bool](t)(s.Relabel(ctx, &other)), true)
+	equal(t, "post", must[storage.Post](t)(s.GetPost(ctx, old.ID)), other)
+	equal(t, "found by the old label", found("label:hazard"), 0)
+	equal(t, "found by the new label", found("label:attack"), 1)
+	equal(t, "found by its text", found("harbour"), 1)
+
+	edited := *p
+	edited.Text, edited.Edited = "no fire in the harbour", day0.Add(time.Hour)
+	apply(t, s, 2, storage.Op{Kind: storage.OpUpdate, Post: &edited})
+	equal(t, "relabelled after an edit", must[bool](t)(s.Relabel(ctx, &other)), false)
+	equal(t, "labels after the edit", must[storage.Post](t)(s.GetPost(ctx, old.ID)).Labels, p.Labels)
+	apply(t, s, 3, storage.Op{Kind: storage.OpDelete, URI: p.URI, Actor: p.Actor})
+	equal(t, "relabelled after the deletion", must[bool](t)(s.Relabel(ctx, &other)), false)
 }

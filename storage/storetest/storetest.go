@@ -79,6 +79,7 @@ type ArchiveStore interface {
 	GetActor(ctx context.Context, id string) (storage.Actor, error)
 	DeleteActor(ctx context.Context, id string) error
 	PutPosts(ctx context.Context, posts []storage.Post) (int64, error)
+	Relabel(ctx context.Context, p *storage.Post) (bool, error)
 	PutFeedback(ctx context.Context, f storage.Feedback) error
 	ListFeedback(ctx context.Context, after storage.Feedback, limit int) ([]storage.Feedback, error)
 	Expire(ctx context.Context, before time.Time, limit int) (int64, error)

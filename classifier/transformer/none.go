@@ -1,0 +1,5 @@
+//go:build !transformer
+
+package transformer
+
+func newScorer(*folder) (scorer, error) { return nil, ErrNotBuilt }
