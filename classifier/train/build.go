@@ -160,6 +160,10 @@ const plainly = 4
 // label all the same are left alone.
 var absent = []string{classifier.Breach, classifier.Theft, classifier.Hazard, classifier.Attack, classifier.Disruption, classifier.Spam}
 
+// unlikely are labels that a text is presumed not to have if somebody looked for
+// insults and found none. There is little public data for them.
+var unlikely = []string{classifier.Threat, classifier.Harassment}
+
 // weigh adds the presumed labels.
 func (b *builder) weigh(e *Example, s *sample) {
 	if strings.HasPrefix(e.Source, Own) {
@@ -177,6 +181,9 @@ func (b *builder) weigh(e *Example, s *sample) {
 	names := absent
 	if e.Source == "crisislex" {
 		names = classifier.Labels
+	}
+	if v, known := e.Labels[classifier.Toxicity]; known && v == 0 && e.Labels[classifier.Hate] == 0 {
+		names = append(slices.Clone(names), unlikely...)
 	}
 	for k, name := range outputs {
 		if s.weight[k] > 0 || !slices.Contains(names, name) {

@@ -87,7 +87,7 @@ func fill(l corpusLine, kind, lang string, protected, others []group) []Example 
 	case !strings.Contains(l.text, "{"):
 		times = 1
 	case kind == "neutral":
-		times = 2 * fillings
+		times = 4 * fillings
 	}
 	var out []Example
 	for range times {

@@ -148,12 +148,19 @@ func solve(h [4][4]float64, g [4]float64) (d [4]float64) {
 }
 
 // languageBiases fits one bias for each language with enough texts, with a prior
-// of mean 0 and variance 1.
+// of mean 0 and variance 1. Texts are weighed so that every language has the part
+// of texts with the label that all have together: how much of it was collected in
+// a language says nothing of what people write in it.
 func languageBiases(list []view, s model.Stack) map[string]float64 {
 	by := map[string][]view{}
+	all := 0.0
 	for _, v := range list {
 		by[v.lang] = append(by[v.lang], v)
+		if v.holds {
+			all++
+		}
 	}
+	all /= max(float64(len(list)), 1)
 	out := map[string]float64{}
 	for lang, part := range by {
 		pos := 0
@@ -165,18 +172,20 @@ func languageBiases(list []view, s model.Stack) map[string]float64 {
 		if lang == "" || pos < enough || len(part)-pos < enough {
 			continue
 		}
+		here := float64(pos) / float64(len(part))
+		with, without := all/here, (1-all)/(1-here)
 		b := 0.0
 		for range 20 {
 			g, h := b, 1.0
 			for _, v := range part {
 				z := s.Bias + b + s.Linear*v.linear + s.Network*v.network + s.Rules*v.rules
 				p := 1 / (1 + math.Exp(-z))
-				y := 0.0
+				y, w := 0.0, v.weight*without
 				if v.holds {
-					y = 1
+					y, w = 1, v.weight*with
 				}
-				g += v.weight * (p - y)
-				h += v.weight * p * (1 - p)
+				g += w * (p - y)
+				h += w * p * (1 - p)
 			}
 			b -= g / h
 		}

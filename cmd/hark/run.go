@@ -99,6 +99,7 @@ store in ./hark-data. ` + "`hark init`" + ` prepares a node that others can reac
 		p.initCommand(),
 		p.serveCommand(),
 		p.searchCommand(),
+		p.watchCommand(),
 		p.exportCommand(),
 		p.importCommand(),
 		p.classifyCommand(),
