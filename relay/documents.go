@@ -82,6 +82,11 @@ func (d *documents) subscribers(ctx context.Context) ([]storage.Subscriber, erro
 	return subs, nil
 }
 
+// Announce is an Announce that was sent, or could have been.
+func (d *documents) Announce(ctx context.Context, name string) ([]byte, error) {
+	return d.n.engine.Announced(ctx, name)
+}
+
 // Collection answers for outbox, followers and following; page 0 is the
 // collection itself. The outbox is empty: what the relay announces belongs to
 // its authors, and is not offered for reading here.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ func TestOwnActivitiesAreSigned(t *testing.T) {
 		return ""
 	})
 	accepts, announces := 0, 0
+	var announced []byte
 	for _, r := range to.Received() {
 		switch r.Type {
 		case "Accept":
@@ -67,9 +69,34 @@ func TestOwnActivitiesAreSigned(t *testing.T) {
 			if v, err := sig.VerifyLD(ctx, r.Body, keys, time.Now()); err != nil || v.Owner != actor.ID {
 				t.Errorf("the Announce is not proven: %v\n%s", err, r.Body)
 			}
+			announced = r.Body
 		}
 	}
 	if accepts != 1 || announces != 1 {
 		t.Errorf("%d Accepts and %d Announces", accepts, announces)
+	}
+	// An Announce can be looked up by its id, by who knows it, and by nobody else.
+	env, err := activitypub.ParseEnvelope(announced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(id string) (int, []byte) {
+		resp, err := http.Get(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.Body.Close() != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, body
+	}
+	if status, body := look(env.ID); status != 200 || string(body) != string(announced) {
+		t.Errorf("%s: %d %s", env.ID, status, body)
+	}
+	for _, id := range []string{env.ID[:len(env.ID)-1] + "x", n.BaseURL() + "/announces/1", n.BaseURL() + "/announces/x-y", strings.Replace(env.ID, "/announces/", "/announces/9", 1)} {
+		if status, body := look(id); status != 404 {
+			t.Errorf("%s: %d %s", id, status, body)
+		}
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// origins are biases that each source has for itself while a model learns, and
-// that are forgotten afterwards: what one source calls hate another calls
-// offensive, and each collected at a rate of its own. Without them a model learns
+// origins are biases that each source has for itself in each of its languages while
+// a model learns, and that are forgotten afterwards: what one source calls hate
+// another calls offensive, and each collected at a rate of its own. Without them a model learns
 // to tell sources apart by their subjects; with them, what tells texts of one
 // source apart.
 type origins struct {
@@ -22,7 +22,7 @@ type origin struct {
 
 const (
 	// bothSides is how many texts with a label, and how many without, a source
-	// needs for a bias.
+	// needs in a language for a bias.
 	bothSides = 100
 	// manyLanguages is the number of languages from which on a source has none:
 	// it would hide what the languages have in common.
@@ -36,10 +36,11 @@ var disputed = []string{"hate", "toxicity", "insult", "obscene"}
 // way. The posts written for Hark have no biases: they follow one definition.
 func newOrigins(samples []sample, rate float64) *origins {
 	type count struct {
-		sides [Outputs][2]int
-		langs map[string]bool
+		sides  [Outputs][2]int
+		source string
 	}
-	index := map[string]int32{}
+	index := map[[2]string]int32{}
+	langs := map[string]int{} // of each source
 	var counts []count
 	for i := range samples {
 		s := &samples[i]
@@ -47,14 +48,14 @@ func newOrigins(samples []sample, rate float64) *origins {
 		if strings.HasPrefix(s.source, Own) || s.source == "" {
 			continue
 		}
-		at, ok := index[s.source]
+		at, ok := index[[2]string{s.source, s.lang}]
 		if !ok {
 			at = int32(len(counts))
-			index[s.source] = at
-			counts = append(counts, count{langs: map[string]bool{}})
+			index[[2]string{s.source, s.lang}] = at
+			counts = append(counts, count{source: s.source})
+			langs[s.source]++
 		}
 		s.origin = at
-		counts[at].langs[s.lang] = true
 		for k, w := range s.weight {
 			switch {
 			case w < 1:
@@ -68,7 +69,7 @@ func newOrigins(samples []sample, rate float64) *origins {
 	o := &origins{rate: float32(rate), list: make([]origin, len(counts))}
 	for at, c := range counts {
 		for k, n := range c.sides {
-			o.list[at].use[k] = min(n[0], n[1]) >= bothSides && len(c.langs) < manyLanguages && rate > 0 && slices.Contains(disputed, outputs[k])
+			o.list[at].use[k] = min(n[0], n[1]) >= bothSides && langs[c.source] < manyLanguages && rate > 0 && slices.Contains(disputed, outputs[k])
 		}
 	}
 	return o

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -388,8 +389,37 @@ func (e *Engine) Lags() map[string]int64 {
 	return out
 }
 
-// announce returns the Announce of an entry's object. Its id depends on the
-// object alone, so that a repeated delivery is recognised as such.
+// announceName is the end of an Announce's id: the entry's number, and a digest of
+// the object without which nobody can count through what was relayed. A repeated
+// delivery has the same one, and is recognised as such.
+func announceName(entry *storage.Entry) string {
+	sum := sha256.Sum256([]byte(entry.ObjectID))
+	return strconv.FormatInt(entry.Seq, 10) + "-" + hex.EncodeToString(sum[:16])
+}
+
+// Announced returns the Announce whose id ends in name, of an entry that is still
+// in the journal, or storage.ErrNotFound.
+func (e *Engine) Announced(ctx context.Context, name string) ([]byte, error) {
+	number, _, _ := strings.Cut(name, "-")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || seq < 1 {
+		return nil, storage.ErrNotFound
+	}
+	entries, err := e.o.Store.Read(ctx, seq-1, 1)
+	if err != nil {
+		return nil, fmt.Errorf("look up an announce: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil, storage.ErrNotFound
+	}
+	entry := &entries[0]
+	if entry.Seq != seq || entry.Erased || !entry.Relay || entry.ObjectKey == "" || announceName(entry) != name {
+		return nil, storage.ErrNotFound
+	}
+	return e.announce(entry)
+}
+
+// announce returns the Announce of an entry's object.
 func (e *Engine) announce(entry *storage.Entry) ([]byte, error) {
 	if body, ok := e.announces.Get(entry.Seq); ok {
 		return body, nil
@@ -408,9 +438,7 @@ func (e *Engine) announce(entry *storage.Entry) ([]byte, error) {
 }
 
 func (e *Engine) writeAnnounce(entry *storage.Entry) ([]byte, error) {
-	sum := sha256.Sum256([]byte(entry.ObjectID))
-	id := e.o.Relay.BaseURL + "/announces/" + hex.EncodeToString(sum[:16])
-	body, err := e.o.Relay.Announce(id, entry.ObjectID, entry.Received)
+	body, err := e.o.Relay.Announce(e.o.Relay.BaseURL+"/announces/"+announceName(entry), entry.ObjectID, entry.Received)
 	if err != nil {
 		return nil, fmt.Errorf("announce %q: %w", entry.ObjectID, err)
 	}

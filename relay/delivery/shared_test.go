@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -248,5 +249,32 @@ func TestSharedSignatureAges(t *testing.T) {
 	made.Apply(r)
 	if h := r.Header.Get("Signature"); !strings.Contains(h, `headers="(request-target) date digest"`) || r.Header.Get("Digest") == "" || r.Header.Get("Date") == "" {
 		t.Errorf("%v", r.Header)
+	}
+}
+
+// TestAnnounced: an Announce is found by its whole name, while its object may be
+// told of.
+func TestAnnounced(t *testing.T) {
+	m := newMemory()
+	post := storage.Entry{ActivityID: "https://a.example/c/1", Type: "Create", ObjectID: "https://a.example/n/1", ObjectKey: "n1", Origin: "a.example", Via: "a.example", Relay: true, Body: []byte("{}"), Received: time.Unix(1, 0)}
+	update, quiet, erased := post, post, post
+	update.ObjectKey = ""
+	quiet.Relay = false
+	erased.Erased = true
+	for _, e := range []storage.Entry{post, update, quiet, erased} {
+		m.add(e)
+	}
+	e, stop := run(t, m, &inboxes{})
+	defer stop()
+	name := announceName(&m.entries[0])
+	body, err := e.Announced(t.Context(), name)
+	if err != nil || !strings.Contains(string(body), `"https://relay.example/announces/`+name+`"`) || !strings.Contains(string(body), post.ObjectID) {
+		t.Errorf("%s, %v", body, err)
+	}
+	for _, wrong := range []string{"", "1", "1-", name[:len(name)-1], "0" + name[1:], "-" + name, "99999999999999999999-0",
+		announceName(&m.entries[1]), announceName(&m.entries[2]), announceName(&m.entries[3]), "5" + name[1:]} {
+		if body, err := e.Announced(t.Context(), wrong); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("%q: %s, %v", wrong, body, err)
+		}
 	}
 }

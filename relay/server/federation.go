@@ -113,6 +113,15 @@ func (s *Server) collection(name string) echo.HandlerFunc {
 	}
 }
 
+// announce answers who looks an Announce up by its id.
+func (s *Server) announce(c echo.Context) error {
+	doc, err := s.o.Federation.Announce(c.Request().Context(), c.Param("name"))
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, activityType, doc)
+}
+
 func (s *Server) webFinger(c echo.Context) error {
 	c.Response().Header().Set("Access-Control-Allow-Origin", "*")
 	resource := c.QueryParam("resource")

@@ -52,6 +52,8 @@ type Federation interface {
 	NodeInfoLinks() []byte
 	NodeInfo(ctx context.Context, version string) ([]byte, error)
 	Collection(ctx context.Context, name string, page int) ([]byte, error)
+	// Announce is the one whose id ends in name, or storage.ErrNotFound.
+	Announce(ctx context.Context, name string) ([]byte, error)
 }
 
 // Archive is what can be searched.
@@ -224,6 +226,7 @@ func (s *Server) routes() error {
 	for _, name := range []string{"outbox", "followers", "following"} {
 		get("/"+name, s.collection(name))
 	}
+	get("/announces/:name", s.announce)
 	get("/.well-known/webfinger", s.webFinger)
 	get("/.well-known/nodeinfo", s.nodeInfoLinks)
 	get("/nodeinfo/:version", s.nodeInfo)

@@ -55,6 +55,7 @@ func (n *node) NodeInfoLinks() []byte { return []byte(`{"links":[]}`) }
 func (n *node) NodeInfo(_ context.Context, v string) ([]byte, error) {
 	return []byte(`{"version":"` + v + `"}`), nil
 }
+func (n *node) Announce(context.Context, string) ([]byte, error) { return nil, storage.ErrNotFound }
 func (n *node) Collection(_ context.Context, name string, page int) ([]byte, error) {
 	return fmt.Appendf(nil, `{"name":%q,"page":%d}`, name, page), nil
 }
