@@ -148,8 +148,12 @@ func tenth(text string) bool {
 	return (h.Sum32()>>12)%10 == 0
 }
 
-// presumed is the weight of a label that a text is presumed not to have.
-const presumed = 0.1
+// presumed is the weight of a label that a text is presumed not to have, and
+// presumedToo that of one that goes with insults, where somebody found none.
+const (
+	presumed    = 0.1
+	presumedToo = 0.3
+)
 
 // plainly is the weight of the few texts that are nothing but everyday talk: the
 // public data have hardly any.
@@ -182,7 +186,9 @@ func (b *builder) weigh(e *Example, s *sample) {
 	if e.Source == "crisislex" {
 		names = classifier.Labels
 	}
+	harmless := false
 	if v, known := e.Labels[classifier.Toxicity]; known && v == 0 && e.Labels[classifier.Hate] == 0 {
+		harmless = true
 		names = append(slices.Clone(names), unlikely...)
 	}
 	for k, name := range outputs {
@@ -191,6 +197,9 @@ func (b *builder) weigh(e *Example, s *sample) {
 		}
 		if !slices.ContainsFunc(found, func(f classifier.Score) bool { return f.Label == name && f.Score > 0.2 }) {
 			s.weight[k] = presumed
+			if harmless && slices.Contains(unlikely, name) {
+				s.weight[k] = presumedToo
+			}
 		}
 	}
 }

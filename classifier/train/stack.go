@@ -201,11 +201,14 @@ const (
 )
 
 // usual is the part of texts with a label that a threshold is chosen for, at most:
-// labelled data hold far more of them than what people post. Of hate it is less,
-// since a false alarm hurts those who only say who they are.
+// labelled data hold far more of them than what people post. Of hate and toxicity
+// it is less, since a false alarm hurts those who only say who they are.
 func usual(label string) float64 {
-	if label == classifier.Hate {
+	switch label {
+	case classifier.Hate:
 		return 0.08
+	case classifier.Toxicity:
+		return 0.15
 	}
 	return 0.25
 }

@@ -5,7 +5,9 @@ package transformer
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -169,7 +171,6 @@ func tinyModel() []byte {
 	} {
 		g.bytes(1, n)
 	}
-	g.bytes(2, []byte("tiny"))
 	for _, t := range [][]byte{
 		tensor("embed", []int{vocab, width}, embed...), tensor("wq", []int{width, width}, query...), tensor("wk", []int{width, width}, unit...),
 		tensor("one", nil, 1), tensor("distance", nil, -1e4), integers("axis1", 1), scalar("zero", 0),
@@ -177,6 +178,12 @@ func tinyModel() []byte {
 	} {
 		g.bytes(5, t)
 	}
+	return whole(g)
+}
+
+// whole makes a model of a graph that lacks only its name, inputs and output.
+func whole(g message) []byte {
+	g.bytes(2, []byte("graph"))
 	g.bytes(11, value("input_ids", kindInt64, "batch", "length"))
 	g.bytes(11, value("attention_mask", kindInt64, "batch", "length"))
 	g.bytes(12, value("logits", 1, "batch", 2))
@@ -272,16 +279,16 @@ func TestClosed(t *testing.T) {
 
 // TestBadModels: what cannot be read is told, and nothing panics.
 func TestBadModels(t *testing.T) {
-	whole := tinyModel()
+	model := tinyModel()
 	for name, b := range map[string][]byte{
-		"garbage": []byte("garbage"), "cut": whole[:len(whole)/2],
-		"another width": []byte(strings.Replace(string(whole), "attention_mask", "attention_musk", -1)),
+		"garbage": []byte("garbage"), "cut": model[:len(model)/2],
+		"another width": []byte(strings.Replace(string(model), "attention_mask", "attention_musk", -1)),
 	} {
 		if _, err := Open(Options{Dir: folderOf(t, tinyConfig, bertTokenizer, b)}); err == nil {
 			t.Errorf("%s was opened", name)
 		}
 	}
-	if _, err := Open(Options{Dir: folderOf(t, strings.Replace(tinyConfig, `"1":"toxic"`, `"1":"toxic","2":"x"`, 1), bertTokenizer, whole)}); err == nil || !strings.Contains(err.Error(), "2 numbers") {
+	if _, err := Open(Options{Dir: folderOf(t, strings.Replace(tinyConfig, `"1":"toxic"`, `"1":"toxic","2":"x"`, 1), bertTokenizer, model)}); err == nil || !strings.Contains(err.Error(), "2 numbers") {
 		t.Errorf("%v", err)
 	}
 }
@@ -290,6 +297,83 @@ func BenchmarkScore(b *testing.B) {
 	m := tiny(b)
 	for b.Loop() {
 		if _, err := m.Score("you are awful"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// layered is a model of the shape of MiniLM, with random weights: attention and
+// two dense layers, again and again. Its one head is as wide as twelve narrow ones.
+func layered(layers, width, vocab int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	random := func(n int) []float32 {
+		out := make([]float32, n)
+		for i := range out {
+			out[i] = float32(r.NormFloat64()) * 0.05
+		}
+		return out
+	}
+	var g message
+	add := func(b []byte) { g.bytes(1, b) }
+	weights := func(name string, dims ...int) {
+		n := 1
+		for _, d := range dims {
+			n *= d
+		}
+		g.bytes(5, tensor(name, dims, random(n)...))
+	}
+	weights("embed", vocab, width)
+	add(node("Gather", "x0", "embed input_ids"))
+	add(node("Cast", "seen", "attention_mask", attribute("to", kindFloat)))
+	add(node("Sub", "unseen", "one seen"))
+	add(node("Mul", "far", "unseen distance"))
+	add(node("Unsqueeze", "far1", "far axis1"))
+	g.bytes(5, tensor("one", nil, 1))
+	g.bytes(5, tensor("distance", nil, -1e4))
+	g.bytes(5, integers("axis1", 1))
+	g.bytes(5, scalar("zero", 0))
+	for l := range layers {
+		name := func(s string) string { return fmt.Sprintf("%s%d", s, l) }
+		for _, w := range []string{"wq", "wk", "wv", "wo"} {
+			weights(name(w), width, width)
+		}
+		weights(name("up"), width, 4*width)
+		weights(name("down"), 4*width, width)
+		x := name("x")
+		add(node("MatMul", name("q"), x+" "+name("wq")))
+		add(node("MatMul", name("k"), x+" "+name("wk")))
+		add(node("MatMul", name("v"), x+" "+name("wv")))
+		add(node("Transpose", name("kt"), name("k"), attribute("perm", []int{0, 2, 1})))
+		add(node("MatMul", name("scores"), name("q")+" "+name("kt")))
+		add(node("Add", name("masked"), name("scores")+" far1"))
+		add(node("Softmax", name("alpha"), name("masked"), attribute("axis", -1)))
+		add(node("MatMul", name("mixed"), name("alpha")+" "+name("v")))
+		add(node("MatMul", name("out"), name("mixed")+" "+name("wo")))
+		add(node("Add", name("a"), x+" "+name("out")))
+		add(node("MatMul", name("h"), name("a")+" "+name("up")))
+		add(node("Relu", name("r"), name("h")))
+		add(node("MatMul", name("d"), name("r")+" "+name("down")))
+		add(node("Add", fmt.Sprintf("x%d", l+1), name("a")+" "+name("d")))
+	}
+	weights("head", width, 2)
+	weights("bias", 2)
+	add(node("Gather", "first", fmt.Sprintf("x%d zero", layers), attribute("axis", 1)))
+	add(node("Tanh", "pooled", "first"))
+	add(node("Gemm", "logits", "pooled head bias", attribute("alpha", float32(1)), attribute("beta", float32(1))))
+	return whole(g)
+}
+
+// BenchmarkMiniLM is what a post of some forty words costs with a model of the
+// size of MiniLM (6 layers of 384).
+func BenchmarkMiniLM(b *testing.B) {
+	m, err := Open(Options{Dir: folderOf(b, tinyConfig, bertTokenizer, layered(6, 384, 30522))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(m.Close)
+	text := strings.Repeat("you are an awful person, good morning ", 7)
+	for b.Loop() {
+		if _, err := m.Score(text); err != nil {
 			b.Fatal(err)
 		}
 	}
