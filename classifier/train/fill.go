@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// fillings is with how many groups a template is filled.
-const fillings = 8
+// fillings is with how many groups a hostile template is filled.
+const fillings = 12
 
 // group is a group of people, in the forms that the slots of a template take.
 type group struct{ plural, singular, adjective string }
@@ -86,12 +86,13 @@ func fill(l corpusLine, kind, lang string, protected, others []group) []Example 
 	switch {
 	case !strings.Contains(l.text, "{"):
 		times = 1
-	case kind == "neutral":
-		times = 4 * fillings
+	case kind == "neutral" && (strings.Contains(l.text, "{PLURAL}") || strings.Contains(l.text, "{SINGULAR}") || strings.Contains(l.text, "{ADJ}")): // every group, since each is one that somebody belongs to
+		times = len(protected)
 	}
 	var out []Example
-	for range times {
-		g, o, p := protected[r.IntN(len(protected))], others[r.IntN(len(others))], people[r.IntN(len(people))]
+	order := r.Perm(len(protected))
+	for i := range times {
+		g, o, p := protected[order[i%len(order)]], others[r.IntN(len(others))], people[r.IntN(len(people))]
 		text := strings.NewReplacer(
 			"{PLURAL}", g.plural, "{SINGULAR}", g.singular, "{ADJ}", g.adjective, "{OTHERS}", o.plural, "{PERSON}", p,
 		).Replace(l.text)
