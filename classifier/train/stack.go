@@ -206,9 +206,9 @@ const (
 func usual(label string) float64 {
 	switch label {
 	case classifier.Hate:
-		return 0.12
+		return 0.20
 	case classifier.Toxicity:
-		return 0.18
+		return 0.15
 	}
 	return 0.25
 }
