@@ -97,19 +97,14 @@ func (k *Keys) LastKey(ctx context.Context, keyID string, _ bool) (sig.Key, erro
 }
 
 func (k *Keys) key(ctx context.Context, keyID string, fresh, stranger bool) (sig.Key, error) {
-	now := k.now()
-	if c, ok := k.keys.Get(keyID); ok {
-		age := now.Sub(c.at)
-		switch {
-		case c.err != nil && age < negativeAge(c.err):
-			return sig.Key{}, c.err
-		case c.err == nil && fresh && age < time.Minute:
-			return c.key, nil
-		case c.err == nil && !fresh && age < keyMaxAge:
-			return c.key, nil
-		}
+	if c, ok := k.cached(keyID, fresh); ok {
+		return c.key, c.err
 	}
 	v, err, _ := k.flight.Do("key "+keyID, func() (any, error) {
+		// Another flight may have landed since the cache was asked.
+		if c, ok := k.cached(keyID, fresh); ok {
+			return c.key, c.err
+		}
 		if !fresh {
 			if key, at, ok := k.stored(ctx, keyID, actorMaxAge); ok {
 				k.keys.Add(keyID, cachedKey{key: key, at: at})
@@ -122,6 +117,22 @@ func (k *Keys) key(ctx context.Context, keyID string, fresh, stranger bool) (sig
 		return sig.Key{}, err
 	}
 	return v.(sig.Key), nil
+}
+
+// cached is what the cache answers, if what it has is young enough.
+func (k *Keys) cached(keyID string, fresh bool) (cachedKey, bool) {
+	c, ok := k.keys.Get(keyID)
+	if !ok {
+		return c, false
+	}
+	age := k.now().Sub(c.at)
+	switch {
+	case c.err != nil:
+		return c, age < negativeAge(c.err)
+	case fresh:
+		return c, age < time.Minute
+	}
+	return c, age < keyMaxAge
 }
 
 // negativeAge is how long a failure is remembered.
